@@ -1,0 +1,399 @@
+"""The front that every service has: health, metrics, request ids, identity, limits, errors, logs, traces."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import anyio.to_thread
+import orjson
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kork.database import Database, is_outage
+from kork.errors import BadRequest, PayloadTooLarge, SpinnakerError, Unauthorized, error_body
+from kork.identity import Identity, Signer, identity_context, read_identity
+from kork.ids import new_ulid
+from kork.settings import ServiceSettings, SettingsError, load_settings
+from kork.telemetry import (
+    REQUEST_ID_HEADER,
+    configure_logging,
+    configure_tracing,
+    histogram,
+    log,
+    request_id_context,
+    span,
+)
+
+_log = log("kork.app")
+_requests = histogram(
+    "http_server_requests_seconds", "Requests served", "service", "method", "route", "status"
+)
+_OPEN_PATHS = ("/health", "/metrics")
+_CHECK_TIMEOUT_SECONDS = 3.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Authenticate = Callable[[Headers], Identity]
+
+
+class JSONResponse(Response):
+    """A JSON answer, rendered by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of one dependency: `UP`, `DOWN`, or `DEGRADED` (works in part, doesn't stop the service)."""
+
+    status: Literal["UP", "DOWN", "DEGRADED"]
+    details: Mapping[str, Any] | None = None
+
+
+HealthCheck = Callable[[], Awaitable[Health]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+async def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work (the database) on a thread, from an `async def` endpoint."""
+    return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs))
+
+
+def database_check(database: Database) -> HealthCheck:
+    """Make the health check of a database."""
+
+    async def check() -> Health:
+        await run_sync(database.check)
+        return Health("UP")
+
+    return check
+
+
+def service_app(
+    name: str,
+    settings: ServiceSettings,
+    *,
+    routers: Sequence[APIRouter],
+    checks: Mapping[str, HealthCheck] | None = None,
+    lifespan: Lifespan | None = None,
+    authenticate: Authenticate | None = None,
+    description: str = "",
+) -> FastAPI:
+    """Make the FastAPI application of a service.
+
+    `checks` are the dependencies shown by `/health`; `authenticate` says who sends a request (default: a
+    signed identity, see `kork.identity`); `lifespan` runs around serving.
+    """
+    signer = Signer(settings.identity.secret)
+
+    def signed(headers: Headers) -> Identity:
+        return read_identity(headers, signer, accept_unsigned=settings.embedded)
+
+    app = FastAPI(
+        title=f"Gennaker {name}",
+        description=description,
+        default_response_class=JSONResponse,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.settings = settings
+    app.state.signer = signer
+    app.state.checks = dict(checks or {})
+    app.include_router(_front)
+    for router in routers:
+        app.include_router(router)
+    install_error_handlers(app)
+    app.add_middleware(
+        Front, service=name, authenticate=authenticate or signed, max_body_bytes=settings.http.max_body_bytes
+    )
+    return app
+
+
+_front = APIRouter(tags=["health"])
+
+
+@_front.get("/health")
+async def health(request: Request) -> Response:
+    """Say how the service and each of its dependencies are: 200 when it can work, 503 when not."""
+    return await _health_response(request)
+
+
+@_front.get("/health/readiness")
+async def readiness(request: Request) -> Response:
+    """Say whether requests should be sent here: as `/health`."""
+    return await _health_response(request)
+
+
+@_front.get("/health/liveness")
+async def liveness() -> dict[str, str]:
+    """Say that the process serves requests, whatever its dependencies do."""
+    return {"status": "UP"}
+
+
+@_front.get("/metrics", include_in_schema=False)
+async def metrics() -> Response:
+    """Give the metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _health_response(request: Request) -> Response:
+    checks: dict[str, HealthCheck] = request.app.state.checks
+    results = await asyncio.gather(*(_ask(check) for check in checks.values()))
+    components = {
+        name: {"status": result.status} | ({"details": dict(result.details)} if result.details else {})
+        for name, result in zip(checks, results, strict=True)
+    }
+    down = any(result.status == "DOWN" for result in results)
+    body = {"status": "DOWN" if down else "UP", "components": components}
+    return JSONResponse(body, status_code=503 if down else 200)
+
+
+async def _ask(check: HealthCheck) -> Health:
+    try:
+        return await asyncio.wait_for(check(), _CHECK_TIMEOUT_SECONDS)
+    except TimeoutError:
+        return Health("DOWN", {"error": f"no answer within {_CHECK_TIMEOUT_SECONDS:g} s"})
+    except Exception as error:
+        return Health("DOWN", {"error": str(error).splitlines()[0] if str(error) else type(error).__name__})
+
+
+def error_response(error: SpinnakerError) -> Response:
+    """Render an error as Spinnaker does."""
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every failure of `app` with Spinnaker's error body."""
+
+    async def spinnaker_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SpinnakerError)
+        if error.status >= 500:
+            _log.warning("request.failed", status=error.status, error=error.message)
+        return error_response(error)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        message = error.detail
+        if error.status_code == 404:
+            message = f"No handler found for {request.method} {request.url.path}"
+        elif error.status_code == 405:
+            message = f"Request method '{request.method}' is not supported for {request.url.path}"
+        body = error_body(error.status_code, message)
+        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+    async def invalid_request(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [_fault(dict(fault)) for fault in error.errors()]
+        return error_response(
+            BadRequest(faults[0] if len(faults) == 1 else "The request is not valid.", errors=faults)
+        )
+
+    async def unexpected(_: Request, error: Exception) -> Response:
+        if is_outage(error):
+            _log.warning("database.away", error=str(error).splitlines()[0])
+            body = error_body(503, "The database can't be reached just now; the same request may work later.")
+            return JSONResponse(body, status_code=503, headers={"Retry-After": "1"})
+        _log.error("request.crashed", exc_info=error)
+        body = error_body(
+            500, "An unexpected error occurred; the service's log has it under this request's id."
+        )
+        return JSONResponse(body, status_code=500)
+
+    app.add_exception_handler(SpinnakerError, spinnaker_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.state.unexpected = unexpected
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    place, *path = [str(part) for part in fault["loc"]]
+    if fault["type"] == "json_invalid":
+        detail = fault.get("ctx", {}).get("error", "")
+        return f"The body is not JSON: {detail} (at character {path[-1] if path else 0})."
+    where = f"{place} '{'.'.join(path)}'" if path else place
+    return f"The {where} is not valid: {fault['msg']}."
+
+
+class Front:
+    """What happens around every request: its id, who sends it, its size limit, its measure, its log line."""
+
+    def __init__(
+        self, app: ASGIApp, *, service: str, authenticate: Authenticate, max_body_bytes: int
+    ) -> None:
+        self._app = app
+        self._service = service
+        self._authenticate = authenticate
+        self._limit = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = headers.get(REQUEST_ID_HEADER) or new_ulid()
+        exchange = _Exchange(send, request_id)
+        started = time.perf_counter()
+        with request_id_context(request_id), span(f"{scope['method']} {scope['path']}", dict(headers)):
+            try:
+                await self._serve(scope, receive, exchange, headers)
+            finally:
+                self._record(scope, exchange.status, time.perf_counter() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", headers: Headers) -> None:
+        try:
+            identity = Identity() if scope["path"].startswith(_OPEN_PATHS) else self._authenticate(headers)
+            limited = _Limited(receive, headers, self._limit)
+            scope.setdefault("state", {})["identity"] = identity
+            with identity_context(identity):
+                await self._app(scope, limited, exchange)
+        except (PayloadTooLarge, Unauthorized) as error:
+            await error_response(error)(scope, receive, exchange)
+        except Exception as error:
+            if exchange.status:
+                raise
+            unexpected = scope["app"].state.unexpected
+            response = await unexpected(Request(scope), error)
+            await response(scope, receive, exchange)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", "unmatched")
+        _requests.labels(self._service, scope["method"], path, str(status)).observe(seconds)
+        if not scope["path"].startswith(_OPEN_PATHS):
+            _log.debug(
+                "request",
+                service=self._service,
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round(seconds * 1000, 1),
+            )
+
+
+class _Exchange:
+    """Sends an answer, with the request's id on it, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message).setdefault(REQUEST_ID_HEADER, self._request_id)
+        await self._send(message)
+
+
+class _Limited:
+    """Receives a body up to a limit."""
+
+    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            raise self._too_large()
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            if self._seen > self._limit:
+                raise self._too_large()
+        return message
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"The body is larger than {self._limit} bytes."
+            " Send less, or raise http.maxBodyBytes in gennaker.yml."
+        )
+
+
+CreateApp = Callable[[Any], FastAPI]
+Role = Callable[[Any, list[str]], None]
+
+
+@asynccontextmanager
+async def background(*tasks: Awaitable[None]) -> AsyncIterator[None]:
+    """Run coroutines beside a block (relays, consumers, clocks); they are cancelled at its end."""
+    running = [asyncio.ensure_future(task) for task in tasks]
+    for task in running:
+        task.add_done_callback(_report_end)
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _report_end(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("background.ended", exc_info=error)
+
+
+def serve(app: FastAPI, settings: ServiceSettings, host: str, port: int) -> None:
+    """Serve an application until SIGTERM or SIGINT, then let the requests under way end."""
+    import uvicorn
+
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.http.shutdown_grace_seconds,
+    )
+
+
+def service_main(
+    name: str,
+    settings_type: type[ServiceSettings],
+    create_app: CreateApp,
+    *,
+    roles: Mapping[str, Role] | None = None,
+    database: bool = True,
+) -> Callable[[], None]:
+    """Make the `main` of `python -m <service> [api|migrate|…]`.
+
+    `roles` adds further ones (`worker`, `clock`): each gets the settings and the remaining arguments.
+    """
+
+    def api(settings: ServiceSettings, _: list[str]) -> None:
+        endpoint = getattr(settings.services, name)
+        serve(create_app(settings), settings, endpoint.host, endpoint.port)
+
+    def migrate(settings: ServiceSettings, _: list[str]) -> None:
+        Database(settings.database, schema=name).migrate()
+
+    known: dict[str, Role] = {"api": api} | ({"migrate": migrate} if database else {}) | dict(roles or {})
+
+    def main() -> None:
+        parser = argparse.ArgumentParser(prog=name)
+        parser.add_argument("role", nargs="?", default="api", choices=sorted(known))
+        arguments, rest = parser.parse_known_args()
+        try:
+            settings = load_settings(settings_type)
+        except SettingsError as error:
+            sys.exit(str(error))
+        configure_logging(settings.logging)
+        configure_tracing(name, settings.telemetry)
+        known[arguments.role](settings, rest)
+
+    return main

@@ -1,0 +1,320 @@
+"""Events between services: an outbox in Postgres, Redis Streams for the way, consumers that remember.
+
+An event is written to the outbox in the transaction of the change that it tells of. The relay carries
+it to a Redis stream; a consumer handles it in a transaction that also records the event's id. So an
+event is handled once, though it may travel twice: after a flush of Redis the relay sends everything
+of the retention time again, and consumers drop what they have seen.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from kork.clock import EpochMillis, now_ms
+from kork.database import Database, is_outage, notify
+from kork.ids import new_ulid
+from kork.telemetry import counter, gauge, log
+
+OUTBOX_CHANNEL = "outbox"
+_log = log("kork.bus")
+_RETENTION_MS = 24 * 3600 * 1000
+_STREAM_LENGTH = 100_000
+_BATCH = 500
+_SWEEP_SECONDS = 10.0
+_BLOCK_MS = 30_000
+_BACKOFF_SECONDS = 1.0
+
+_relayed = counter("bus_relayed_total", "Events carried from the outbox to Redis", "schema")
+_handled = counter("bus_handled_total", "Events handled by a consumer", "group", "result")
+_waiting = gauge("bus_outbox_waiting", "Events in the outbox that Redis has not got yet", "schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: `type` on `stream`, about `key`, at `created_at` (ms)."""
+
+    id: str
+    stream: str
+    type: str
+    key: str
+    payload: dict[str, Any]
+    created_at: EpochMillis
+
+
+def create_outbox_tables(op: Any) -> None:
+    """Create the outbox in a service's first migration (`op` is Alembic's)."""
+    op.execute(
+        """
+        CREATE TABLE outbox (
+            seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id text NOT NULL,
+            stream text NOT NULL,
+            type text NOT NULL,
+            key text NOT NULL,
+            payload jsonb NOT NULL,
+            created_at bigint NOT NULL,
+            relayed_at bigint
+        );
+        CREATE INDEX outbox_waiting ON outbox (seq) WHERE relayed_at IS NULL;
+        CREATE INDEX outbox_age ON outbox (created_at);
+        """
+    )
+
+
+def create_consumer_tables(op: Any) -> None:
+    """Create the memory of a consumer in a service's first migration (`op` is Alembic's)."""
+    op.execute(
+        """
+        CREATE TABLE consumed_event (
+            consumer text NOT NULL,
+            event_id text NOT NULL,
+            consumed_at bigint NOT NULL,
+            PRIMARY KEY (consumer, event_id)
+        );
+        CREATE INDEX consumed_event_age ON consumed_event (consumed_at);
+        """
+    )
+
+
+class Outbox:
+    """Writes events within the caller's transaction."""
+
+    @staticmethod
+    def publish(
+        connection: Connection, stream: str, type: str, payload: dict[str, Any], key: str = ""
+    ) -> str:
+        """Add one event; it leaves when the transaction commits. Gives its id."""
+        [event_id] = Outbox.publish_all(connection, [(stream, type, payload, key)])
+        return event_id
+
+    @staticmethod
+    def publish_all(
+        connection: Connection, events: Iterable[tuple[str, str, dict[str, Any], str]]
+    ) -> list[str]:
+        """Add many events `(stream, type, payload, key)` with one statement. Gives their ids."""
+        created = now_ms()
+        rows = [
+            {
+                "id": new_ulid(),
+                "stream": s,
+                "type": t,
+                "payload": orjson.dumps(p).decode(),
+                "key": k,
+                "at": created,
+            }
+            for s, t, p, k in events
+        ]
+        if not rows:
+            return []
+        connection.execute(
+            text(
+                "INSERT INTO outbox (id, stream, type, key, payload, created_at)"
+                " SELECT e->>'id', e->>'stream', e->>'type', e->>'key', (e->>'payload')::jsonb,"
+                " (e->>'at')::bigint"
+                " FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS list(e, n) ORDER BY n"
+            ),
+            {"rows": orjson.dumps(rows).decode()},
+        )
+        notify(connection, OUTBOX_CHANNEL)
+        return [row["id"] for row in rows]
+
+
+class Relay:
+    """Carries a service's outbox to Redis. Any number may run: a row is carried by one at a time."""
+
+    def __init__(self, database: Database, redis_url: str) -> None:
+        self._database = database
+        self._redis: Redis = Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=3)
+        self._epoch_key = f"bus:epoch:{database.schema}"
+
+    async def run(self) -> None:
+        """Relay until cancelled; wakes by NOTIFY, and every few seconds to sweep."""
+        try:
+            async with self._database.listen(OUTBOX_CHANNEL) as inbox:
+                while True:
+                    await self._carry_what_waits()
+                    await inbox.next(_SWEEP_SECONDS)
+                    inbox.drain()
+        finally:
+            await self._redis.aclose()
+
+    async def _carry_what_waits(self) -> None:
+        try:
+            if not await self._redis.exists(self._epoch_key):
+                await asyncio.to_thread(self._forget_what_was_relayed)
+                await self._redis.set(self._epoch_key, now_ms())
+            while await self._carry_batch() == _BATCH:
+                pass
+            await asyncio.to_thread(self._prune)
+        except (RedisError, SQLAlchemyError, OSError) as error:
+            _log.warning("bus.relay.delayed", schema=self._database.schema, error=str(error).splitlines()[0])
+            await asyncio.sleep(_BACKOFF_SECONDS)
+
+    async def _carry_batch(self) -> int:
+        """Send a batch and mark it; a crash between the two sends it again, which consumers drop."""
+        batch = await asyncio.to_thread(self._read_batch)
+        if not batch:
+            return 0
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for _, event in batch:
+                fields: Any = {
+                    "id": event.id,
+                    "type": event.type,
+                    "key": event.key,
+                    "payload": orjson.dumps(event.payload),
+                    "at": event.created_at,
+                }
+                pipe.xadd(event.stream, fields, maxlen=_STREAM_LENGTH, approximate=True)
+            await pipe.execute()
+        await asyncio.to_thread(self._mark, [seq for seq, _ in batch])
+        _relayed.labels(self._database.schema).inc(len(batch))
+        return len(batch)
+
+    def _read_batch(self) -> list[tuple[int, Event]]:
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT seq, id, stream, type, key, payload, created_at FROM outbox"
+                    " WHERE relayed_at IS NULL ORDER BY seq LIMIT :n"
+                ),
+                {"n": _BATCH},
+            ).all()
+        _waiting.labels(self._database.schema).set(len(rows))
+        return [(row[0], Event(row[1], row[2], row[3], row[4], row[5], row[6])) for row in rows]
+
+    def _mark(self, seqs: list[int]) -> None:
+        with self._database.begin() as connection:
+            connection.execute(
+                text("UPDATE outbox SET relayed_at = :now WHERE seq = ANY(:seqs)"),
+                {"now": now_ms(), "seqs": seqs},
+            )
+
+    def _forget_what_was_relayed(self) -> None:
+        with self._database.begin() as connection:
+            connection.execute(text("UPDATE outbox SET relayed_at = NULL WHERE relayed_at IS NOT NULL"))
+
+    def _prune(self) -> None:
+        with self._database.begin() as connection:
+            connection.execute(
+                text("DELETE FROM outbox WHERE created_at < :old AND relayed_at IS NOT NULL"),
+                {"old": now_ms() - _RETENTION_MS},
+            )
+
+
+Handler = Callable[[Connection, Event], None]
+
+
+class Consumer:
+    """Handles the events of some streams, each once, as a member of a group."""
+
+    def __init__(
+        self, database: Database, redis_url: str, *, group: str, streams: Iterable[str], handler: Handler
+    ) -> None:
+        self._database = database
+        self._redis: Redis = Redis.from_url(
+            redis_url, socket_timeout=_BLOCK_MS / 1000 + 10, socket_connect_timeout=3
+        )
+        self._group = group
+        self._name = new_ulid()
+        self._streams = list(streams)
+        self._handler = handler
+
+    async def run(self) -> None:
+        """Consume until cancelled; survives outages of Redis and of Postgres."""
+        try:
+            while True:
+                try:
+                    await self._join()
+                    await asyncio.to_thread(self._prune)
+                    await self._take_over_abandoned()
+                    await self._read_new()
+                except (RedisError, SQLAlchemyError, OSError) as error:
+                    _log.warning("bus.consumer.delayed", group=self._group, error=str(error).splitlines()[0])
+                    await asyncio.sleep(_BACKOFF_SECONDS)
+        finally:
+            await self._redis.aclose()
+
+    async def _join(self) -> None:
+        for stream in self._streams:
+            try:
+                await self._redis.xgroup_create(stream, self._group, id="0", mkstream=True)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+
+    async def _take_over_abandoned(self) -> None:
+        """Handle what a member that died had been given more than a minute ago."""
+        for stream in self._streams:
+            claimed: Any = await self._redis.xautoclaim(
+                stream, self._group, self._name, min_idle_time=60_000, count=100
+            )
+            await self._handle_all(stream, claimed[1])
+
+    async def _read_new(self) -> None:
+        while True:
+            answer: Any = await self._redis.xreadgroup(
+                self._group, self._name, dict.fromkeys(self._streams, ">"), count=100, block=_BLOCK_MS
+            )
+            if not answer:
+                return
+            for stream, messages in answer.items() if isinstance(answer, dict) else answer:
+                await self._handle_all(stream.decode(), messages)
+
+    async def _handle_all(self, stream: str, messages: Any) -> None:
+        while messages and isinstance(messages[0], list):
+            messages = [pair for page in messages for pair in page]
+        for message_id, fields in messages:
+            if fields:
+                await asyncio.to_thread(self._handle, _event_of(stream, fields))
+            await self._redis.xack(stream, self._group, message_id)
+
+    def _handle(self, event: Event) -> None:
+        """Handle one event. What fails for its own reasons is logged and given up, not retried for ever."""
+        try:
+            with self._database.begin() as connection:
+                first = connection.execute(
+                    text(
+                        "INSERT INTO consumed_event (consumer, event_id, consumed_at) VALUES (:c, :e, :now)"
+                        " ON CONFLICT DO NOTHING"
+                    ),
+                    {"c": self._group, "e": event.id, "now": now_ms()},
+                ).rowcount
+                if first:
+                    self._handler(connection, event)
+            _handled.labels(self._group, "handled" if first else "duplicate").inc()
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _handled.labels(self._group, "failed").inc()
+            _log.exception("bus.event.failed", group=self._group, event_type=event.type, event_id=event.id)
+
+    def _prune(self) -> None:
+        """Forget events that are older than twice the relay's retention time."""
+        with self._database.begin() as connection:
+            connection.execute(
+                text("DELETE FROM consumed_event WHERE consumed_at < :old"),
+                {"old": now_ms() - 2 * _RETENTION_MS},
+            )
+
+
+def _event_of(stream: str, fields: dict[bytes, bytes]) -> Event:
+    return Event(
+        id=fields[b"id"].decode(),
+        stream=stream,
+        type=fields[b"type"].decode(),
+        key=fields[b"key"].decode(),
+        payload=orjson.loads(fields[b"payload"]),
+        created_at=int(fields[b"at"]),
+    )
+
+
+def read_stream_event(stream: str, fields: dict[bytes, bytes]) -> Event:
+    """Decode a message that was read straight from a Redis stream (gate's live streams do)."""
+    return _event_of(stream, fields)

@@ -1,0 +1,211 @@
+"""Postgres: one database, a schema per service, migrations, and LISTEN/NOTIFY.
+
+Access is synchronous (SQLAlchemy Core on psycopg 3). A service's tables are reached by the
+connection's search path, so its SQL never names the schema.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from kork.settings import DatabaseSettings
+from kork.telemetry import log
+
+_log = log("kork.database")
+_RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Say whether `error` means that Postgres is away, rather than that a statement was wrong."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)
+    return isinstance(error, psycopg.OperationalError)
+
+
+class Notification:
+    """A NOTIFY that arrived: its channel and its payload."""
+
+    __slots__ = ("channel", "payload")
+
+    def __init__(self, channel: str, payload: str) -> None:
+        self.channel = channel
+        self.payload = payload
+
+
+class Database:
+    """A service's connections to its schema. Cheap to make: it connects when first used."""
+
+    def __init__(self, settings: DatabaseSettings, schema: str) -> None:
+        self.settings = settings
+        self.schema = schema
+        url = make_url(settings.url).set(drivername="postgresql+psycopg")
+        self.engine: Engine = create_engine(
+            url,
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_size,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={
+                "connect_timeout": settings.connect_timeout_seconds,
+                "options": f"-c search_path={schema},public",
+                "application_name": f"gennaker-{schema}",
+            },
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a transaction: committed at the end of the block, rolled back when it raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Open a connection for reading; nothing is committed."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def check(self) -> None:
+        """Raise when Postgres can't be asked."""
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def migrate(self, package: str | None = None) -> None:
+        """Bring the schema to the newest revision of `package`'s migrations (default: the schema's name).
+
+        Safe when several instances start at once: the schema is migrated under an advisory lock.
+        Returns at once when the schema is up to date, without importing Alembic.
+        """
+        package = package or self.schema
+        folder = _migrations_of(package)
+        with self.engine.connect() as connection:
+            if _recorded_revision(connection, self.schema) == _newest_revision(folder):
+                return
+        with self.engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"migrate:{self.schema}"}
+            )
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+            _upgrade(connection, folder, self.schema)
+
+    @asynccontextmanager
+    async def listen(self, *channels: str) -> AsyncIterator["Inbox"]:
+        """Listen to NOTIFY channels; the inbox reconnects by itself."""
+        inbox = Inbox(self.settings.url, channels)
+        task = asyncio.create_task(inbox.run(), name=f"listen:{self.schema}")
+        try:
+            yield inbox
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Inbox:
+    """What arrives on NOTIFY channels.
+
+    Iterating gives a `Notification`, or `None` after each (re)connection: something may have been
+    missed, so look at the tables.
+    """
+
+    def __init__(self, url: str, channels: tuple[str, ...]) -> None:
+        self._url = url
+        self._channels = channels
+        self._queue: asyncio.Queue[Notification | None] = asyncio.Queue(maxsize=10_000)
+
+    def __aiter__(self) -> "Inbox":
+        return self
+
+    async def __anext__(self) -> Notification | None:
+        return await self._queue.get()
+
+    async def next(self, timeout: float | None) -> Notification | None:
+        """Wait for the next notification; `None` when `timeout` (seconds) ran out or after a reconnection."""
+        try:
+            return await asyncio.wait_for(self._queue.get(), timeout)
+        except TimeoutError:
+            return None
+
+    def drain(self) -> list[Notification | None]:
+        """Take everything that has arrived, without waiting: many bells may mean one look."""
+        taken: list[Notification | None] = []
+        while not self._queue.empty():
+            taken.append(self._queue.get_nowait())
+        return taken
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        failures = 0
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=5
+                )
+                async with connection:
+                    for channel in self._channels:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    self._put(None)
+                    failures = 0
+                    async for notify in connection.notifies():
+                        self._put(Notification(notify.channel, notify.payload))
+            except psycopg.Error as error:
+                _log.debug("listen.lost", error=str(error))
+            await asyncio.sleep(_RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)])
+            failures += 1
+
+    def _put(self, item: Notification | None) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(item)
+
+
+def notify(connection: Connection, channel: str, payload: str = "") -> None:
+    """Send a NOTIFY that goes out when the transaction commits."""
+    connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+def _migrations_of(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise LookupError(f"There is no package '{package}' with migrations.")
+    return Path(next(iter(spec.submodule_search_locations))) / "migrations" / "versions"
+
+
+def _newest_revision(folder: Path) -> str | None:
+    names = sorted(path.stem for path in folder.glob("[0-9]*.py"))
+    return names[-1].split("_", 1)[0] if names else None
+
+
+def _recorded_revision(connection: Connection, schema: str) -> str | None:
+    exists = connection.execute(text("SELECT to_regclass(:t)"), {"t": f'"{schema}".alembic_version'}).scalar()
+    if exists is None:
+        return None
+    return connection.execute(text(f'SELECT version_num FROM "{schema}".alembic_version')).scalar()
+
+
+def _upgrade(connection: Connection, folder: Path, schema: str) -> None:
+    runtime: Any = import_module("alembic.runtime.migration")
+    operations: Any = import_module("alembic.operations")
+    scripts: Any = import_module("alembic.script")
+    directory = scripts.ScriptDirectory(str(folder.parent), version_locations=[str(folder)])
+
+    def steps(revision: Any, _: Any) -> Any:
+        return directory._upgrade_revs("head", revision)  # Alembic's own `upgrade` command does the same
+
+    context = runtime.MigrationContext.configure(
+        connection, opts={"version_table_schema": schema, "fn": steps, "transactional_ddl": True}
+    )
+    with operations.Operations.context(context):
+        context.run_migrations()
