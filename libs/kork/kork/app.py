@@ -90,12 +90,15 @@ def service_app(
     checks: Mapping[str, HealthCheck] | None = None,
     lifespan: Lifespan | None = None,
     authenticate: Authenticate | None = None,
+    max_body_bytes: int | None = None,
     description: str = "",
 ) -> FastAPI:
     """Make the FastAPI application of a service.
 
     `checks` are the dependencies shown by `/health`; `authenticate` says who sends a request (default: a
-    signed identity, see `kork.identity`); `lifespan` runs around serving.
+    signed identity, see `kork.identity`); `max_body_bytes` is the largest body accepted (default:
+    `http.maxBodyBytes`; the doors, gate and echo, take `http.maxPublicBodyBytes`); `lifespan` runs around
+    serving.
     """
     signer = Signer(settings.identity.secret)
 
@@ -118,7 +121,10 @@ def service_app(
         app.include_router(router)
     install_error_handlers(app)
     app.add_middleware(
-        Front, service=name, authenticate=authenticate or signed, max_body_bytes=settings.http.max_body_bytes
+        Front,
+        service=name,
+        authenticate=authenticate or signed,
+        max_body_bytes=max_body_bytes or settings.http.max_body_bytes,
     )
     return app
 
@@ -321,7 +327,7 @@ class _Limited:
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
             f"The body is larger than {self._limit} bytes."
-            " Send less, or raise http.maxBodyBytes in gennaker.yml."
+            " Send less, or raise the limits under 'http' in gennaker.yml."
         )
 
 

@@ -94,7 +94,8 @@ class TelemetrySettings(Settings):
 class HttpSettings(Settings):
     """Limits of what a service accepts and how long it waits for others."""
 
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    max_body_bytes: int = Field(default=16_777_216, ge=1024, description="between services")
+    max_public_body_bytes: int = Field(default=1_048_576, ge=1024, description="at gate and echo")
     timeout_seconds: float = Field(default=30.0, gt=0)
     connect_timeout_seconds: float = Field(default=3.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
