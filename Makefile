@@ -37,7 +37,6 @@ up: setup ## run the platform (Ctrl-C stops it)
 	$(BIN)/gennaker up $(ARGS)
 
 test: setup lint types ## lint, check types and run all tests
-	$(BIN)/python -m testcluster build
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 unit: setup ## run the tests that need no cluster
@@ -52,7 +51,6 @@ types: setup ## check types
 	$(BIN)/pyright
 
 bench: setup ## measure speed and size; prints `name value unit` lines
-	$(BIN)/python -m testcluster build
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lock: $(UV) ## resolve the dependencies anew and pin them in requirements.lock

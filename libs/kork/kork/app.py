@@ -35,9 +35,7 @@ from kork.telemetry import (
 )
 
 _log = log("kork.app")
-_requests = histogram(
-    "http_server_requests_seconds", "Requests served", "service", "method", "route", "status"
-)
+_requests = histogram("http_server_requests_seconds", "Requests served", "service", "method", "route", "status")
 _OPEN_PATHS = ("/health", "/metrics")
 _CHECK_TIMEOUT_SECONDS = 3.0
 
@@ -204,9 +202,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def invalid_request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         faults = [_fault(dict(fault)) for fault in error.errors()]
-        return error_response(
-            BadRequest(faults[0] if len(faults) == 1 else "The request is not valid.", errors=faults)
-        )
+        return error_response(BadRequest(faults[0] if len(faults) == 1 else "The request is not valid.", errors=faults))
 
     async def unexpected(_: Request, error: Exception) -> Response:
         if is_outage(error):
@@ -214,9 +210,7 @@ def install_error_handlers(app: FastAPI) -> None:
             body = error_body(503, "The database can't be reached just now; the same request may work later.")
             return JSONResponse(body, status_code=503, headers={"Retry-After": "1"})
         _log.error("request.crashed", exc_info=error)
-        body = error_body(
-            500, "An unexpected error occurred; the service's log has it under this request's id."
-        )
+        body = error_body(500, "An unexpected error occurred; the service's log has it under this request's id.")
         return JSONResponse(body, status_code=500)
 
     app.add_exception_handler(SpinnakerError, spinnaker_error)
@@ -237,9 +231,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
 class Front:
     """What happens around every request: its id, who sends it, its size limit, its measure, its log line."""
 
-    def __init__(
-        self, app: ASGIApp, *, service: str, authenticate: Authenticate, max_body_bytes: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, authenticate: Authenticate, max_body_bytes: int) -> None:
         self._app = app
         self._service = service
         self._authenticate = authenticate
@@ -326,8 +318,7 @@ class _Limited:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"The body is larger than {self._limit} bytes."
-            " Send less, or raise the limits under 'http' in gennaker.yml."
+            f"The body is larger than {self._limit} bytes. Send less, or raise the limits under 'http' in gennaker.yml."
         )
 
 

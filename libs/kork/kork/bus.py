@@ -87,17 +87,13 @@ class Outbox:
     """Writes events within the caller's transaction."""
 
     @staticmethod
-    def publish(
-        connection: Connection, stream: str, type: str, payload: dict[str, Any], key: str = ""
-    ) -> str:
+    def publish(connection: Connection, stream: str, type: str, payload: dict[str, Any], key: str = "") -> str:
         """Add one event; it leaves when the transaction commits. Gives its id."""
         [event_id] = Outbox.publish_all(connection, [(stream, type, payload, key)])
         return event_id
 
     @staticmethod
-    def publish_all(
-        connection: Connection, events: Iterable[tuple[str, str, dict[str, Any], str]]
-    ) -> list[str]:
+    def publish_all(connection: Connection, events: Iterable[tuple[str, str, dict[str, Any], str]]) -> list[str]:
         """Add many events `(stream, type, payload, key)` with one statement. Gives their ids."""
         created = now_ms()
         rows = [
@@ -218,9 +214,7 @@ class Consumer:
         self, database: Database, redis_url: str, *, group: str, streams: Iterable[str], handler: Handler
     ) -> None:
         self._database = database
-        self._redis: Redis = Redis.from_url(
-            redis_url, socket_timeout=_BLOCK_MS / 1000 + 10, socket_connect_timeout=3
-        )
+        self._redis: Redis = Redis.from_url(redis_url, socket_timeout=_BLOCK_MS / 1000 + 10, socket_connect_timeout=3)
         self._group = group
         self._name = new_ulid()
         self._streams = list(streams)

@@ -95,9 +95,7 @@ class Database:
             if _recorded_revision(connection, self.schema) == _newest_revision(folder):
                 return
         with self.engine.begin() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"migrate:{self.schema}"}
-            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"migrate:{self.schema}"})
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             _upgrade(connection, folder, self.schema)
 
@@ -150,9 +148,7 @@ class Inbox:
         failures = 0
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=5
-                )
+                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
                 async with connection:
                     for channel in self._channels:
                         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

@@ -112,9 +112,7 @@ class ServiceClient:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self._signer = signer
-        self._client = httpx.AsyncClient(
-            base_url=self.base_url, timeout=_timeouts(settings or HttpSettings())
-        )
+        self._client = httpx.AsyncClient(base_url=self.base_url, timeout=_timeouts(settings or HttpSettings()))
 
     async def request(
         self,
@@ -219,9 +217,7 @@ class SyncServiceClient:
             raise failure.error from failure
         raise AssertionError("a retry context ends by an answer or an error")
 
-    def _once(
-        self, method: str, path: str, body: bytes | None, params: Any, headers: dict[str, str]
-    ) -> httpx.Response:
+    def _once(self, method: str, path: str, body: bytes | None, params: Any, headers: dict[str, str]) -> httpx.Response:
         try:
             response = self._client.request(method, path, content=body, params=params, headers=headers)
         except httpx.TransportError as error:

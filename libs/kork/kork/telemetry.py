@@ -41,7 +41,7 @@ def request_id_context(request_id: str) -> Iterator[None]:
 
 def log(name: str) -> structlog.stdlib.BoundLogger:
     """Give the logger `name`: `log("orca.worker").info("execution.completed", application=…)`."""
-    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(logger=name))
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(component=name))
 
 
 def _add_request_id(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
