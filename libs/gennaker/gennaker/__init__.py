@@ -1,0 +1,1 @@
+"""The gennaker command: run the platform, look into it, drive it."""
