@@ -1,0 +1,1 @@
+"""Names: monikers, Frigga's rules and version sequences."""

@@ -1,0 +1,1 @@
+"""The Spring expression language that pipelines use, as a bounded interpreter."""

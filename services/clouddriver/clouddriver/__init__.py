@@ -1,0 +1,1 @@
+"""Providers: accounts, caches and operations."""

@@ -1,0 +1,1 @@
+"""The door: Spinnaker's Gate API, webhooks in, streams of changes."""
