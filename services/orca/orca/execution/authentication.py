@@ -1,0 +1,28 @@
+"""On whose behalf a stage acts."""
+
+from typing import Any
+
+from kork.identity import ANONYMOUS, Identity
+
+from orca.execution.model import Execution, StageExecution
+from orca.execution.status import Status
+
+
+def identity_of(execution: Execution, stage: StageExecution) -> Identity:
+    """Give the identity of a stage (spec 1.16).
+
+    The nearest ancestor judgment that said "continue" and passes its judge's authority on decides;
+    otherwise it is who started the execution.
+    """
+    given: dict[str, Any] = execution.authentication
+    for before in execution.ancestors(stage):
+        if (
+            before.type == "manualJudgment"
+            and before.status is not Status.SKIPPED
+            and before.context.get("propagateAuthenticationContext")
+            and before.context.get("judgmentStatus") == "continue"
+            and before.last_modified
+        ):
+            given = before.last_modified
+            break
+    return Identity(user=given.get("user") or ANONYMOUS, accounts=tuple(given.get("allowedAccounts") or ()))

@@ -1,0 +1,69 @@
+"""Which stage types there are: found by entry points, looked up by type or alias."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from orca.stages.definition import Stage, TaskSpec
+
+GROUP = "orca.stages"
+
+
+class UnknownStageType(LookupError):
+    """There is no stage type of that name."""
+
+    exception_type = "NoSuchStageDefinitionBuilderException"
+
+
+class StageCatalogue:
+    """The stage types and their tasks.
+
+    A task is found by the class name under which it is stored with a stage. It is known when it is
+    a name of the module in which a stage type is defined (imported ones too) or listed in `uses`.
+    """
+
+    def __init__(self, types: Iterable[type[Stage[Any]]]) -> None:
+        self._stages: dict[str, Stage[Any]] = {}
+        self._tasks: dict[str, TaskSpec] = {}
+        for cls in types:
+            definition = cls()
+            for name in (cls.type, *cls.aliases):
+                other = self._stages.setdefault(name, definition)
+                if other is not definition:
+                    raise ValueError(f"The stage type '{name}' is declared by {type(other)} and by {cls}.")
+            found = [value for value in vars(sys.modules[cls.__module__]).values() if isinstance(value, TaskSpec)]
+            for spec in (*found, *cls.uses):
+                known = self._tasks.setdefault(spec.implementing_class, spec)
+                if (known.pure, known.io) != (spec.pure, spec.io):
+                    raise ValueError(f"Two tasks call themselves {spec.implementing_class}.")
+
+    @staticmethod
+    @cache
+    def load() -> "StageCatalogue":
+        """Load the stage types of all installed packages."""
+        return StageCatalogue(entry.load() for entry in entry_points(group=GROUP))
+
+    @property
+    def types(self) -> Mapping[str, Stage[Any]]:
+        """Every stage type, by type and by alias."""
+        return self._stages
+
+    def find(self, type_name: str, alias: str | None = None) -> Stage[Any]:
+        """Find a stage type: by its alias when the stage has one, else by its type. Raises `UnknownStageType`."""
+        try:
+            return self._stages[alias or type_name]
+        except KeyError:
+            known = ", ".join(sorted(self._stages))
+            raise UnknownStageType(
+                f"No StageDefinitionBuilder implementation for {type_name}(alias: {alias or 'null'}) found "
+                f"(knownTypes: {known})"
+            ) from None
+
+    def task(self, implementing_class: str) -> TaskSpec:
+        """Find a task by the class name stored with it. Raises `UnknownStageType`."""
+        try:
+            return self._tasks[implementing_class]
+        except KeyError:
+            raise UnknownStageType(f"There is no task {implementing_class} in this installation.") from None
