@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kork.background import background
 from kork.database import Database, is_outage
 from kork.errors import BadRequest, PayloadTooLarge, SpinnakerError, Unauthorized, error_body
 from kork.identity import Identity, Signer, identity_context, read_identity
@@ -38,6 +39,20 @@ _log = log("kork.app")
 _requests = histogram("http_server_requests_seconds", "Requests served", "service", "method", "route", "status")
 _OPEN_PATHS = ("/health", "/metrics")
 _CHECK_TIMEOUT_SECONDS = 3.0
+
+__all__ = [
+    "Health",
+    "HealthCheck",
+    "JSONResponse",
+    "background",
+    "database_check",
+    "error_response",
+    "install_error_handlers",
+    "run_sync",
+    "serve",
+    "service_app",
+    "service_main",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -324,25 +339,6 @@ class _Limited:
 
 CreateApp = Callable[[Any], FastAPI]
 Role = Callable[[Any, list[str]], None]
-
-
-@asynccontextmanager
-async def background(*tasks: Awaitable[None]) -> AsyncIterator[None]:
-    """Run coroutines beside a block (relays, consumers, clocks); they are cancelled at its end."""
-    running = [asyncio.ensure_future(task) for task in tasks]
-    for task in running:
-        task.add_done_callback(_report_end)
-    try:
-        yield
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-def _report_end(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        _log.error("background.ended", exc_info=error)
 
 
 def serve(app: FastAPI, settings: ServiceSettings, host: str, port: int) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from kork.background import end
 from kork.settings import DatabaseSettings
 from kork.telemetry import log
 
@@ -107,8 +108,7 @@ class Database:
         try:
             yield inbox
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 class Inbox:
@@ -132,7 +132,8 @@ class Inbox:
     async def next(self, timeout: float | None) -> Notification | None:
         """Wait for the next notification; `None` when `timeout` (seconds) ran out or after a reconnection."""
         try:
-            return await asyncio.wait_for(self._queue.get(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self._queue.get()
         except TimeoutError:
             return None
 

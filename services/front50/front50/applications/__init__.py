@@ -1,0 +1,1 @@
+"""Applications: what people own together, by name."""

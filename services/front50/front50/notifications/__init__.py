@@ -1,0 +1,1 @@
+"""Whom to tell about an application's executions, whatever the pipeline."""

@@ -1,0 +1,1 @@
+"""Pipelines and strategies: what is to run, as people wrote it."""
