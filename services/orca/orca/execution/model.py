@@ -61,7 +61,11 @@ def _tasks() -> list[TaskExecution]:
 
 @dataclass(slots=True, eq=False)
 class StageExecution:
-    """One stage, top-level or synthetic. `planned` is the engine's own: "before", "after", "failure"."""
+    """One stage, top-level or synthetic.
+
+    The engine's own: what has been `planned` ("after", "failure"), and the `position` by which the
+    execution's stages are sorted.
+    """
 
     id: str
     ref_id: str
@@ -81,6 +85,7 @@ class StageExecution:
     last_modified: JsonMap | None = None
     additional_metric_tags: JsonMap | None = None
     planned: set[str] = field(default_factory=set[str])
+    position: float = 0.0
 
     @property
     def is_synthetic(self) -> bool:
@@ -122,8 +127,8 @@ class _Index:
 class Execution:
     """A pipeline or an orchestration that runs, ran or will run.
 
-    Change the list of stages only by `insert_before`, `insert_after`, `remove` and `replace_stages`,
-    and a stage's requisites only before it is added or by `drop_requisites`: look-ups are indexed.
+    Change the list of stages only by `insert_before`, `insert_after` and `remove`, and a stage's
+    requisites only before it is added: look-ups are indexed.
     """
 
     type: ExecutionType
@@ -299,7 +304,16 @@ class Execution:
                 stage.requisites = [ref for ref in stage.requisites if ref not in refs]
         self._index = None
 
+    def number(self) -> None:
+        """Give every stage its position; done once, when the execution is made."""
+        for at, stage in enumerate(self.stages):
+            stage.position = float(at + 1)
+
     def _insert(self, at: int, added: list[StageExecution]) -> None:
+        low = self.stages[at - 1].position if at else 0.0
+        high = self.stages[at].position if at < len(self.stages) else low + 1.0
+        for n, stage in enumerate(added, start=1):
+            stage.position = low + (high - low) * n / (len(added) + 1)
         self.stages[at:at] = added
         if self._index is not None:
             for stage in added:

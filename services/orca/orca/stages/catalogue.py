@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from orca.stages.definition import Stage, TaskSpec
+from orca.stages.dry_run import dry_run
 
 GROUP = "orca.stages"
 
@@ -26,7 +27,7 @@ class StageCatalogue:
 
     def __init__(self, types: Iterable[type[Stage[Any]]]) -> None:
         self._stages: dict[str, Stage[Any]] = {}
-        self._tasks: dict[str, TaskSpec] = {}
+        self._tasks: dict[str, TaskSpec] = {dry_run.implementing_class: dry_run}
         for cls in types:
             definition = cls()
             for name in (cls.type, *cls.aliases):
