@@ -64,6 +64,12 @@ def create_outbox_tables(op: Any) -> None:
         );
         CREATE INDEX outbox_waiting ON outbox (seq) WHERE relayed_at IS NULL;
         CREATE INDEX outbox_age ON outbox (created_at);
+        CREATE TABLE outbox_epoch (
+            only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+            epoch text NOT NULL
+        );
+        INSERT INTO outbox_epoch (epoch) VALUES ('');
+        COMMENT ON TABLE outbox_epoch IS 'the memory of Redis in which rows count as relayed';
         """
     )
 
@@ -143,17 +149,22 @@ class Relay:
 
     async def _carry_what_waits(self) -> None:
         try:
-            if not await self._redis.exists(self._epoch_key):
-                await asyncio.to_thread(self._forget_what_was_relayed)
-                await self._redis.set(self._epoch_key, now_ms())
-            while await self._carry_batch() == _BATCH:
+            epoch = await self._agree_on_epoch()
+            while await self._carry_batch(epoch) == _BATCH:
                 pass
             await asyncio.to_thread(self._prune)
         except (RedisError, SQLAlchemyError, OSError) as error:
             _log.warning("bus.relay.delayed", schema=self._database.schema, error=str(error).splitlines()[0])
             await asyncio.sleep(_BACKOFF_SECONDS)
 
-    async def _carry_batch(self) -> int:
+    async def _agree_on_epoch(self) -> str:
+        """Give the name of Redis' present memory; when it is a new one, everything waits again."""
+        await self._redis.set(self._epoch_key, new_ulid(), nx=True)
+        epoch: Any = await self._redis.get(self._epoch_key)
+        await asyncio.to_thread(self._enter, epoch.decode())
+        return epoch.decode()
+
+    async def _carry_batch(self, epoch: str) -> int:
         """Send a batch and mark it; a crash between the two sends it again, which consumers drop."""
         batch = await asyncio.to_thread(self._read_batch)
         if not batch:
@@ -169,7 +180,7 @@ class Relay:
                 }
                 pipe.xadd(event.stream, fields, maxlen=_STREAM_LENGTH, approximate=True)
             await pipe.execute()
-        await asyncio.to_thread(self._mark, [seq for seq, _ in batch])
+        await asyncio.to_thread(self._mark, [seq for seq, _ in batch], epoch)
         _relayed.labels(self._database.schema).inc(len(batch))
         return len(batch)
 
@@ -185,15 +196,21 @@ class Relay:
         _waiting.labels(self._database.schema).set(len(rows))
         return [(row[0], Event(row[1], row[2], row[3], row[4], row[5], row[6])) for row in rows]
 
-    def _mark(self, seqs: list[int]) -> None:
+    def _mark(self, seqs: list[int], epoch: str) -> None:
+        """Mark rows as carried, unless Redis lost its memory since: then they have to travel again."""
         with self._database.begin() as connection:
+            if connection.execute(text("SELECT epoch FROM outbox_epoch FOR SHARE")).scalar() != epoch:
+                return
             connection.execute(
                 text("UPDATE outbox SET relayed_at = :now WHERE seq = ANY(:seqs)"),
                 {"now": now_ms(), "seqs": seqs},
             )
 
-    def _forget_what_was_relayed(self) -> None:
+    def _enter(self, epoch: str) -> None:
         with self._database.begin() as connection:
+            if connection.execute(text("SELECT epoch FROM outbox_epoch")).scalar() == epoch:
+                return
+            connection.execute(text("UPDATE outbox_epoch SET epoch = :epoch"), {"epoch": epoch})
             connection.execute(text("UPDATE outbox SET relayed_at = NULL WHERE relayed_at IS NOT NULL"))
 
     def _prune(self) -> None:

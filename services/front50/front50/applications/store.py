@@ -71,7 +71,8 @@ class ApplicationStore:
         """Mark the application deleted and tell of it; its history stays. Say whether there was one."""
         gone = self._connection.execute(
             text(
-                "UPDATE application SET deleted = true, updated_by = :by, updated_at = GREATEST(:now, updated_at + 1)"
+                "UPDATE application SET deleted = true, updated_by = :by,"
+                " updated_at = GREATEST(:now, updated_at + 1)"
                 " WHERE id = :id AND NOT deleted"
             ),
             {"id": _key(name), "by": user, "now": now_ms()},

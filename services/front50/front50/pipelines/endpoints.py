@@ -43,7 +43,7 @@ def pipeline_router(database: Database, kind: PipelineKind) -> APIRouter:
 
     @router.get(f"/{collection}/triggeredBy/{{id}}/{{status}}")
     def triggered_by(id: str, status: str) -> Response:
-        """List those that an execution of pipeline `id` starts when it ends `successful`, `failed` or `canceled`."""
+        """List those that pipeline `id` starts when it ends `successful`, `failed` or `canceled`."""
         return answer(service.triggered_by(id, status))
 
     @router.get(f"/{collection}/{{id}}/history")

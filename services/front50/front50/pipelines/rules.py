@@ -76,17 +76,6 @@ def check_not_stale(body: Document, stored: Stored | None) -> None:
     raise BadRequest(message, errors=[message])
 
 
-def template_of(body: Document) -> str | None:
-    """Give the id of the template in Front50 that a templated pipeline is made from, or None."""
-    if body.get("type") != "templatedPipeline":
-        return None
-    node: Any = body.get("template") if body.get("schema") == "v2" else body.get("config")
-    path = ("reference",) if body.get("schema") == "v2" else ("pipeline", "template", "source")
-    for key in path:
-        node = cast(Document, node).get(key) if isinstance(node, dict) else None
-    return node.removeprefix("spinnaker://") if isinstance(node, str) and node.startswith("spinnaker://") else None
-
-
 def present(stored: Stored) -> Document:
     """Give a pipeline as Spinnaker answers it."""
     body = {key: value for key, value in stored.body.items() if key != "lastModified"}
@@ -102,19 +91,24 @@ def is_enabled(document: Document) -> bool:
 
 
 def pipeline_triggers(body: Document) -> list[Document]:
-    """List what starts this pipeline: `{pipeline, status}` for each status of its enabled pipeline triggers."""
+    """List what starts this pipeline: `{pipeline, status}`, by its enabled pipeline triggers."""
     if body.get("disabled") is True:
         return []
     return [
         {"pipeline": trigger["pipeline"], "status": status}
-        for trigger in cast(list[Document], body.get("triggers") or [])
-        if is_enabled(trigger) and trigger.get("type") == "pipeline" and isinstance(trigger.get("pipeline"), str)
+        for trigger in _triggers(body)
+        if trigger.get("type") == "pipeline" and is_enabled(trigger) and isinstance(trigger.get("pipeline"), str)
         for status in _strings(trigger.get("status"))
     ]
 
 
+def _triggers(body: Document) -> list[Document]:
+    return cast(list[Document], body.get("triggers") or [])
+
+
 def _strings(value: Any) -> list[str]:
-    return [item for item in cast(list[Any], value) if isinstance(item, str)] if isinstance(value, list) else []
+    items = cast(list[Any], value) if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +134,7 @@ class Selection:
             return False
         if self.enabled_triggers is None and not self.trigger_types:
             return True
-        return any(self._wants_trigger(trigger) for trigger in pipeline.get("triggers") or [])
+        return any(self._wants_trigger(trigger) for trigger in _triggers(pipeline))
 
     def _wants_trigger(self, trigger: Document) -> bool:
         if self.enabled_triggers is not None and is_enabled(trigger) != self.enabled_triggers:
@@ -155,7 +149,7 @@ def in_order(pipelines: Iterable[Document]) -> list[Document]:
         index = pipeline.get("index")
         name = str(pipeline.get("name") or pipeline.get("id")).lower()
         if isinstance(index, int | float) and not isinstance(index, bool):
-            return (False, index, name)
-        return (True, 0, name)
+            return False, index, name
+        return True, 0, name
 
     return [pipeline | {"index": n} for n, pipeline in enumerate(sorted(pipelines, key=place))]

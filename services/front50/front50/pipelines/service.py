@@ -116,7 +116,8 @@ class PipelineService:
         """Delete a pipeline by its name, or raise `NotFound`."""
         with self._database.begin() as connection:
             store = self._store(connection)
-            found = store.find_by_name(application, name) or self._missing(f"name: {name}, application: {application}")
+            found = store.find_by_name(application, name)
+            found = found or self._missing(f"name: {name}, application: {application}")
             store.delete(found.body["id"], user)
 
     def reorder(self, request: Document, user: str) -> None:

@@ -28,7 +28,8 @@ class PipelineStore:
 
     def find_by_name(self, application: str, name: str) -> Stored | None:
         """Give a pipeline by its application and name, or None."""
-        return self._one("application = :application AND name = :name", application=_key(application), name=_key(name))
+        values = {"application": _key(application), "name": _key(name)}
+        return self._one("application = :application AND name = :name", **values)
 
     def all(self) -> list[Stored]:
         """List all pipelines, by application and name."""
@@ -73,7 +74,8 @@ class PipelineStore:
                 "INSERT INTO pipeline (kind, id, application, name, body, triggered_by, version, created_at,"
                 " updated_at, updated_by) VALUES (:kind, :id, :application, :name, CAST(:body AS json),"
                 " CAST(:triggered_by AS jsonb), :version, :created, :updated, :by)"
-                " ON CONFLICT (kind, id) DO UPDATE SET application = excluded.application, name = excluded.name,"
+                " ON CONFLICT (kind, id) DO UPDATE SET application = excluded.application,"
+                " name = excluded.name,"
                 " body = excluded.body, triggered_by = excluded.triggered_by, version = excluded.version,"
                 " updated_at = excluded.updated_at, updated_by = excluded.updated_by, deleted = false"
             ),
@@ -98,7 +100,8 @@ class PipelineStore:
         """Mark a pipeline deleted and tell of it; its history stays, its name is free again."""
         rows = self._connection.execute(
             text(
-                "UPDATE pipeline SET deleted = true, updated_by = :by, updated_at = GREATEST(:now, updated_at + 1)"
+                "UPDATE pipeline SET deleted = true, updated_by = :by,"
+                " updated_at = GREATEST(:now, updated_at + 1)"
                 " WHERE kind = :kind AND id = :id AND NOT deleted RETURNING id, application, name"
             ),
             {"kind": self._kind, "id": _key(id), "by": user, "now": now_ms()},

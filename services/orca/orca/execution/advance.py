@@ -333,7 +333,7 @@ class _Engine:
             self.cancel_effect(stage)
             if parent is None:
                 self.complete_execution()
-        else:
+        elif parent is None or not fails_parent(stage):
             self.work.extend(self.execution.downstream(stage))
         if parent is not None:
             self.work.append(parent)

@@ -2,7 +2,7 @@
 
 `script` is a list of what the tasks answer, in order: `"SUCCEEDED"`, `"TERMINAL"`, …, `"RUNNING:50"`
 (run again after 50 ms; what follows is the answer then), `"raise"`. `io: true` makes every task an
-I/O task. `tasks` (1) is how many tasks there are. `before`, `after`, `failure` are lists of contexts
+I/O task. `tasks` (1) is how many tasks there are. `before`, `behind`, `failure` are lists of contexts
 of synthetic stages of the same type; `chained` lets each wait for the one before it.
 """
 
@@ -47,7 +47,7 @@ class Script(StageContext):
     io: bool = False
     loop: bool = False
     before: list[JsonMap] = Field(default_factory=_contexts)
-    after: list[JsonMap] = Field(default_factory=_contexts)
+    behind: list[JsonMap] = Field(default_factory=_contexts)
     failure: list[JsonMap] = Field(default_factory=_contexts)
     chained: bool = False
     step: int = 0
@@ -99,7 +99,7 @@ class Scripted(Stage[Script]):
         return _made(stage, stage.context.before, "before")
 
     def after(self, stage: StageView[Script]) -> Iterable[Synthetic]:
-        return _made(stage, stage.context.after, "after")
+        return _made(stage, stage.context.behind, "after")
 
     def on_failure(self, stage: StageView[Script]) -> Iterable[Synthetic]:
         return _made(stage, stage.context.failure, "failure")

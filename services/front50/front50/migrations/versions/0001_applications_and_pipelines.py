@@ -12,7 +12,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE application (
-            id text PRIMARY KEY CHECK (id = lower(id)),
+            id text PRIMARY KEY,
             body json NOT NULL,
             version bigint NOT NULL,
             created_at bigint NOT NULL,
@@ -22,7 +22,7 @@ def upgrade() -> None:
         );
 
         CREATE TABLE permission (
-            id text PRIMARY KEY CHECK (id = lower(id)),
+            id text PRIMARY KEY,
             body json NOT NULL,
             version bigint NOT NULL,
             created_at bigint NOT NULL,
@@ -32,9 +32,9 @@ def upgrade() -> None:
 
         CREATE TABLE pipeline (
             kind text NOT NULL CHECK (kind IN ('pipeline', 'strategy')),
-            id text NOT NULL CHECK (id = lower(id)),
-            application text NOT NULL CHECK (application = lower(application)),
-            name text NOT NULL CHECK (name = lower(name)),
+            id text NOT NULL,
+            application text NOT NULL,
+            name text NOT NULL,
             body json NOT NULL,
             triggered_by jsonb NOT NULL,
             version bigint NOT NULL,
@@ -45,12 +45,13 @@ def upgrade() -> None:
             PRIMARY KEY (kind, id)
         );
         CREATE UNIQUE INDEX pipeline_name ON pipeline (kind, application, name) WHERE NOT deleted;
-        CREATE INDEX pipeline_triggered_by ON pipeline USING gin (triggered_by jsonb_path_ops) WHERE NOT deleted;
+        CREATE INDEX pipeline_triggered_by ON pipeline USING gin (triggered_by jsonb_path_ops)
+            WHERE NOT deleted;
         COMMENT ON COLUMN pipeline.triggered_by IS
             'enabled pipeline triggers of an enabled pipeline: [{pipeline, status}], one per status';
 
         CREATE TABLE notification (
-            id text PRIMARY KEY CHECK (id = lower(id)),
+            id text PRIMARY KEY,
             body json NOT NULL,
             updated_at bigint NOT NULL,
             updated_by text NOT NULL
