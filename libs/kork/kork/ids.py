@@ -1,9 +1,12 @@
 """Identifiers of executions, stages, events and operations."""
 
+import hashlib
 import threading
 import time
 
 from ulid import ULID
+
+from kork.clock import EpochMillis
 
 _lock = threading.Lock()
 _last = 0
@@ -21,6 +24,15 @@ def new_ulid() -> str:
             value = _last + 1
         _last = value
     return str(ULID.from_int(value))
+
+
+def ulid_for(seed: str, at: EpochMillis) -> str:
+    """Make the ULID that belongs to `seed`: always the same for the same seed and time (epoch ms).
+
+    What is started on behalf of something gets its id this way, so that starting it twice starts one.
+    """
+    digest = hashlib.sha256(seed.encode()).digest()[:10]
+    return str(ULID.from_bytes(at.to_bytes(6, "big") + digest))
 
 
 def is_ulid(text: str) -> bool:

@@ -34,7 +34,7 @@ def test_a_chain_runs_to_its_end_in_one_advance():
     assert execution.status is Status.SUCCEEDED
     assert set(statuses(execution).values()) == {"SUCCEEDED"}
     assert len(out.dirty) == 3
-    assert [e.type for e in out.events][0] == "orca:pipeline:starting"
+    assert next(e.type for e in out.events) == "orca:pipeline:starting"
     assert out.wake_at is None
 
 
