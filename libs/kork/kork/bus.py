@@ -85,6 +85,18 @@ def create_consumer_tables(op: Any) -> None:
             PRIMARY KEY (consumer, event_id)
         );
         CREATE INDEX consumed_event_age ON consumed_event (consumed_at);
+        CREATE TABLE failed_event (
+            consumer text NOT NULL,
+            event_id text NOT NULL,
+            stream text NOT NULL,
+            type text NOT NULL,
+            key text NOT NULL,
+            payload jsonb NOT NULL,
+            error text NOT NULL,
+            failed_at bigint NOT NULL,
+            PRIMARY KEY (consumer, event_id)
+        );
+        COMMENT ON TABLE failed_event IS 'events whose handling failed; they were not tried again';
         """
     )
 
@@ -244,6 +256,7 @@ class Consumer:
                 try:
                     await self._join()
                     await asyncio.to_thread(self._prune)
+                    await self._finish_own()
                     await self._take_over_abandoned()
                     await self._read_new()
                 except (RedisError, SQLAlchemyError, OSError) as error:
@@ -259,6 +272,12 @@ class Consumer:
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
+
+    async def _finish_own(self) -> None:
+        """Handle what this member had been given when an outage came."""
+        answer: Any = await self._redis.xreadgroup(self._group, self._name, dict.fromkeys(self._streams, "0"))
+        for stream, messages in answer.items() if isinstance(answer, dict) else answer or ():
+            await self._handle_all(stream.decode(), messages)
 
     async def _take_over_abandoned(self) -> None:
         """Handle what a member that died had been given more than a minute ago."""
@@ -287,16 +306,10 @@ class Consumer:
             await self._redis.xack(stream, self._group, message_id)
 
     def _handle(self, event: Event) -> None:
-        """Handle one event. What fails for its own reasons is logged and given up, not retried for ever."""
+        """Handle one event. One that fails for its own reasons is put aside, so that the others go on."""
         try:
             with self._database.begin() as connection:
-                first = connection.execute(
-                    text(
-                        "INSERT INTO consumed_event (consumer, event_id, consumed_at) VALUES (:c, :e, :now)"
-                        " ON CONFLICT DO NOTHING"
-                    ),
-                    {"c": self._group, "e": event.id, "now": now_ms()},
-                ).rowcount
+                first = self._remember(connection, event)
                 if first:
                     self._handler(connection, event)
             _handled.labels(self._group, "handled" if first else "duplicate").inc()
@@ -305,6 +318,36 @@ class Consumer:
                 raise
             _handled.labels(self._group, "failed").inc()
             _log.exception("bus.event.failed", group=self._group, event_type=event.type, event_id=event.id)
+            self._put_aside(event, error)
+
+    def _remember(self, connection: Connection, event: Event) -> bool:
+        """Note that the event is handled in this transaction; say whether it is the first time."""
+        statement = text(
+            "INSERT INTO consumed_event (consumer, event_id, consumed_at) VALUES (:c, :e, :now) ON CONFLICT DO NOTHING"
+        )
+        values = {"c": self._group, "e": event.id, "now": now_ms()}
+        return connection.execute(statement, values).rowcount == 1
+
+    def _put_aside(self, event: Event, error: Exception) -> None:
+        with self._database.begin() as connection:
+            if not self._remember(connection, event):
+                return
+            connection.execute(
+                text(
+                    "INSERT INTO failed_event (consumer, event_id, stream, type, key, payload, error, failed_at)"
+                    " VALUES (:c, :e, :stream, :type, :key, CAST(:payload AS jsonb), :error, :now)"
+                ),
+                {
+                    "c": self._group,
+                    "e": event.id,
+                    "stream": event.stream,
+                    "type": event.type,
+                    "key": event.key,
+                    "payload": orjson.dumps(event.payload).decode(),
+                    "error": f"{type(error).__name__}: {error}",
+                    "now": now_ms(),
+                },
+            )
 
     def _prune(self) -> None:
         """Forget events that are older than twice the relay's retention time."""

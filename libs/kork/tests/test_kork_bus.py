@@ -111,6 +111,27 @@ async def test_an_event_that_cannot_be_handled_does_not_hold_up_the_others(
     async with running(database, redis_url):
         publish(database, -1, 1)
         await wait_until_async(lambda: seen(database) == [1])
+    with database.connect() as connection:
+        [failed] = connection.execute(text("SELECT type, payload, error FROM failed_event")).all()
+    assert tuple(failed) == ("thing.happened", {"n": -1}, "ValueError: a negative thing")
+
+
+async def test_an_outage_in_the_middle_of_an_event_delays_it_only(
+    database: Database, redis_url: str, wait_until_async: Callable[..., Any]
+):
+    attempts: list[int] = []
+
+    def handle(connection: Connection, event: Event) -> None:
+        attempts.append(event.payload["n"])
+        if len(attempts) == 1:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        record(connection, event)
+
+    consumer = Consumer(database, redis_url, group="tests", streams=[STREAM], handler=handle)
+    async with background(Relay(database, redis_url).run(), consumer.run()):
+        publish(database, 1, 2)
+        await wait_until_async(lambda: seen(database) == [1, 2])
+    assert attempts == [1, 1, 2]
 
 
 async def test_a_notification_arrives_and_a_lost_connection_is_told(
