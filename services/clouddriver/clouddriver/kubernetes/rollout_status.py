@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from clouddriver.kubernetes.manifest import Manifest, items_at, kind_of_manifest, mapping_at, number_at, text_at
+from clouddriver.kubernetes.document import Manifest, items_at, kind_of_manifest, mapping_at, number_at, text_at
 
 
 @dataclass(slots=True)
