@@ -1,0 +1,307 @@
+"""From an account's settings to a way into its cluster: address, trust, credentials.
+
+Source of the forms: client-go's kubeconfig (v1) and the exec credential plugins of
+`client.authentication.k8s.io`. Whatever is wrong is a `BadConfiguration` that names the file and the key.
+"""
+
+import base64
+import binascii
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2 as httpx
+from ruamel.yaml import YAML, YAMLError
+
+from clouddriver.kubernetes.authentication import Basic, Bearer, ExecPlugin, TokenFile
+from clouddriver.kubernetes.errors import BadConfiguration
+from clouddriver.kubernetes.settings import KubernetesAccountSettings
+
+SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+Stamp = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A way into a cluster. `namespace` is the context's own; `watched` are the files that it was made from."""
+
+    server: str
+    namespace: str
+    origin: str
+    verify: ssl.SSLContext
+    auth: httpx.Auth | None = None
+    proxy: str | None = None
+    server_name: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    watched: tuple[Stamp, ...] = ()
+
+    def changed(self) -> bool:
+        """Say whether a file that this was made from is another one now."""
+        return any(_stamp(Path(path)) != (path, modified, size) for path, modified, size in self.watched)
+
+
+def connect(settings: KubernetesAccountSettings) -> Connection:
+    """Make the connection that the settings describe. Raises `BadConfiguration`."""
+    if settings.service_account:
+        return _in_cluster()
+    if settings.url:
+        return _by_token(settings)
+    if settings.kubeconfig_file:
+        return _from_file(settings.kubeconfig_file, settings.context)
+    if settings.kubeconfig_contents:
+        return _from_text(settings.kubeconfig_contents, "kubeconfigContents", None, settings.context)
+    default = _default_kubeconfig()
+    if default is None:
+        return _in_cluster()
+    return _from_file(default, settings.context)
+
+
+def _default_kubeconfig() -> Path | None:
+    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    candidates = named or [Path.home() / ".kube" / "config"]
+    return next((path for path in candidates if path.is_file()), named[0] if named else None)
+
+
+def _in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER) -> Connection:
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+    token = folder / "token"
+    if not host or not port or not token.is_file():
+        raise BadConfiguration(
+            "This account uses the service account of the pod, and this process doesn't run in a pod that has one.",
+            "Give the account a 'kubeconfigFile', or run clouddriver in the cluster with a service account mounted.",
+        )
+    namespace = folder / "namespace"
+    authority = folder / "ca.crt"
+    return Connection(
+        server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        namespace=namespace.read_text().strip() if namespace.is_file() else "default",
+        origin="the pod's service account",
+        verify=_trust(str(authority), None, insecure=False, origin="the pod's service account"),
+        auth=TokenFile(token),
+        watched=(_stamp(authority),),
+    )
+
+
+def _by_token(settings: KubernetesAccountSettings) -> Connection:
+    origin = "the account's 'url'"
+    authority = settings.certificate_authority_file
+    auth = TokenFile(settings.token_file) if settings.token_file else Bearer(settings.token) if settings.token else None
+    return Connection(
+        server=_server(settings.url, origin),
+        namespace="default",
+        origin=origin,
+        verify=_trust(
+            str(authority) if authority else None, None, insecure=settings.insecure_skip_tls_verify, origin=origin
+        ),
+        auth=auth,
+        watched=(_stamp(authority),) if authority else (),
+    )
+
+
+def _from_file(path: Path, context: str | None) -> Connection:
+    path = path.expanduser()
+    if ":" in path.parts[0]:
+        raise BadConfiguration(
+            f"The kubeconfig '{path}' is a reference to a secret store, which is not supported for files.",
+            "Mount the kubeconfig as a file and name that in 'kubeconfigFile'.",
+        )
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadConfiguration(
+            f"The kubeconfig {path} can't be read: {said}.",
+            f"Put a kubeconfig at {path} that this process may read, or correct 'kubeconfigFile'.",
+        ) from error
+    return _from_text(text, str(path), path, context)
+
+
+def _from_text(text: str, origin: str, path: Path | None, context: str | None) -> Connection:
+    document = _parse(text, origin)
+    return _Kubeconfig(document, origin, path).connection(context)
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    fix = f"Write a valid kubeconfig to {origin}; `kubectl config view --kubeconfig …` shows what kubectl makes of it."
+    try:
+        document: Any = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        at = f" at line {where.line + 1}, column {where.column + 1}" if where else ""
+        raise BadConfiguration(f"The kubeconfig {origin} is not YAML{at}.", fix) from error
+    if not isinstance(document, dict):
+        raise BadConfiguration(f"The kubeconfig {origin} holds no map of clusters, users and contexts.", fix)
+    return cast(dict[str, Any], document)
+
+
+class _Kubeconfig:
+    """One kubeconfig document, and what is looked up in it."""
+
+    def __init__(self, document: dict[str, Any], origin: str, path: Path | None) -> None:
+        self._document = document
+        self._origin = origin
+        self._path = path
+        self._files: list[Path] = [path] if path else []
+
+    def connection(self, context_name: str | None) -> Connection:
+        name = context_name or str(self._document.get("current-context") or "")
+        if not name:
+            raise self._bad("has no 'current-context'", "set 'context' of the account to one of its contexts")
+        context = self._entry("contexts", "context", name)
+        cluster = self._entry("clusters", "cluster", str(context.get("cluster") or ""))
+        user_name = str(context.get("user") or "")
+        user = self._entry("users", "user", user_name) if user_name else {}
+        verify = _trust(
+            self._file(cluster, "certificate-authority"),
+            _text(cluster, "certificate-authority-data"),
+            insecure=bool(cluster.get("insecure-skip-tls-verify")),
+            origin=self._origin,
+        )
+        self._present_certificate(verify, user)
+        server = _server(cluster.get("server"), self._origin)
+        headers = {"Impersonate-User": str(user["as"])} if user.get("as") else {}
+        return Connection(
+            server=server,
+            namespace=str(context.get("namespace") or "default"),
+            origin=f"{self._origin}, context '{name}'",
+            verify=verify,
+            auth=self._authentication(user, user_name, cluster, server, verify),
+            proxy=_text(cluster, "proxy-url"),
+            server_name=_text(cluster, "tls-server-name"),
+            headers=headers,
+            watched=tuple(_stamp(path) for path in self._files),
+        )
+
+    def _authentication(
+        self, user: dict[str, Any], name: str, cluster: dict[str, Any], server: str, verify: ssl.SSLContext
+    ) -> httpx.Auth | None:
+        if token_file := self._file(user, "tokenFile"):
+            return TokenFile(Path(token_file))
+        if token := _text(user, "token"):
+            return Bearer(token)
+        if isinstance(user.get("exec"), dict):
+            folder = self._path.parent if self._path else None
+            return ExecPlugin(
+                user["exec"], f"user '{name}' of {self._origin}", folder, cluster | {"server": server}, verify
+            )
+        if user.get("username") and user.get("password"):
+            return Basic(str(user["username"]), str(user["password"]))
+        if user.get("auth-provider"):
+            raise self._bad(
+                f"signs user '{name}' in by 'auth-provider', which Kubernetes has removed",
+                "use an 'exec' plugin such as gke-gcloud-auth-plugin or kubelogin",
+            )
+        return None
+
+    def _present_certificate(self, verify: ssl.SSLContext, user: dict[str, Any]) -> None:
+        certificate, key = self._file(user, "client-certificate"), self._file(user, "client-key")
+        inline, inline_key = _text(user, "client-certificate-data"), _text(user, "client-key-data")
+        if not (certificate or inline):
+            return
+        if not (key or inline_key):
+            raise self._bad("has a client certificate without its key", "add 'client-key' or 'client-key-data'")
+        with ExitStack() as stack:
+            certificate_file = _as_file(stack, inline, self._origin) if inline else certificate
+            key_file = _as_file(stack, inline_key, self._origin) if inline_key else key
+            try:
+                verify.load_cert_chain(cast(str, certificate_file), key_file)
+            except (OSError, ssl.SSLError) as error:
+                raise self._bad(f"has a client certificate that can't be used ({error})", "renew it") from error
+
+    def _entry(self, section: str, key: str, name: str) -> dict[str, Any]:
+        listed: Any = self._document.get(section)
+        entries = [cast(dict[str, Any], item) for item in _list(listed) if isinstance(item, dict)]
+        for entry in entries:
+            if entry.get("name") == name and isinstance(entry.get(key), dict):
+                return cast(dict[str, Any], entry[key])
+        known = ", ".join(f"'{entry.get('name')}'" for entry in entries) or "none"
+        raise self._bad(f"has no {key} '{name}' (it has: {known})", f"add the {key}, or name one of these")
+
+    def _file(self, section: dict[str, Any], key: str) -> str | None:
+        named = _text(section, key)
+        if not named:
+            return None
+        path = Path(named)
+        if not path.is_absolute() and self._path is not None:
+            path = self._path.parent / path
+        self._files.append(path)
+        if not path.is_file():
+            raise self._bad(f"names the file {path} as '{key}', and it is not there", "put it there")
+        return str(path)
+
+    def _bad(self, what: str, fix: str) -> BadConfiguration:
+        return BadConfiguration(f"The kubeconfig {self._origin} {what}.", f"In {self._origin}: {fix}.")
+
+
+def _list(value: Any) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _text(section: dict[str, Any], key: str) -> str | None:
+    value = section.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _server(value: Any, origin: str) -> str:
+    address = value if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadConfiguration(
+            f"'{address}' in {origin} is no address of an API server.",
+            f"In {origin}: give an address like https://host:6443.",
+        )
+    return address.rstrip("/")
+
+
+def _trust(file: str | None, data: str | None, *, insecure: bool, origin: str) -> ssl.SSLContext:
+    if insecure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if not (file or data):
+        return httpx.create_ssl_context()
+    try:
+        if data:
+            return ssl.create_default_context(cadata=_decoded(data, origin).decode("ascii"))
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
+        raise BadConfiguration(
+            f"The certificate authority in {origin} can't be used ({error}).",
+            f"In {origin}: give the cluster's certificate authority in PEM form.",
+        ) from error
+
+
+def _decoded(data: str, origin: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadConfiguration(f"A '…-data' value in {origin} is not base64.", f"Write {origin} anew.") from error
+
+
+def _as_file(stack: ExitStack, data: str, origin: str) -> str:
+    # OpenSSL reads certificates of clients from files only; this one is gone as soon as it is read.
+    content = _decoded(data, origin)
+    file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
+    file.write(content)
+    file.flush()
+    return file.name
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return (str(path), 0, -1)
+    return (str(path), status.st_mtime_ns, status.st_size)

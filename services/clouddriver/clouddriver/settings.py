@@ -1,0 +1,20 @@
+"""The settings of clouddriver."""
+
+from kork.settings import ServiceSettings, Settings
+from pydantic import Field
+
+from clouddriver.kubernetes.settings import KubernetesSettings
+
+
+class CredentialsSettings(Settings):
+    """What `/credentials` says of accounts beside their own settings."""
+
+    challenge_destructive_actions_environments: list[str] = Field(default_factory=lambda: ["default"])
+    primary_account_types: list[str] = Field(default_factory=lambda: ["default"])
+
+
+class ClouddriverSettings(ServiceSettings):
+    """Settings of clouddriver: what all services have, and the accounts of each provider."""
+
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
+    credentials: CredentialsSettings = Field(default_factory=CredentialsSettings)
