@@ -11,7 +11,6 @@ from clouddriver.kubernetes.kinds import Kind, full_name, kind_of
 Manifest = dict[str, Any]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-REDACTED = "******"
 
 
 def mapping_at(manifest: Manifest, *path: str) -> dict[str, Any]:
@@ -70,22 +69,3 @@ def full_name_of(manifest: Manifest) -> str:
 def annotations_of(manifest: Manifest) -> dict[str, Any]:
     """Give the object's annotations, for reading."""
     return mapping_at(manifest, "metadata", "annotations")
-
-
-def presentable(manifest: Manifest) -> Manifest:
-    """Give a manifest as results and views may show it.
-
-    Without `managedFields`; a Secret without its values, which would else also show in the annotation of
-    the last applied configuration.
-    """
-    shown = dict(manifest)
-    metadata = {key: value for key, value in mapping_at(manifest, "metadata").items() if key != "managedFields"}
-    shown["metadata"] = metadata
-    if text_at(manifest, "kind") != "Secret":
-        return shown
-    for field in ("data", "stringData"):
-        if field in shown:
-            shown[field] = dict.fromkeys(mapping_at(manifest, field), REDACTED)
-    if LAST_APPLIED in annotations_of(manifest):
-        metadata["annotations"] = annotations_of(manifest) | {LAST_APPLIED: REDACTED}
-    return shown
