@@ -7,14 +7,13 @@ from orca.execution.model import Execution, StageExecution
 
 
 def in_scope(execution: Execution, stage: StageExecution) -> list[Artifact]:
-    """List the artifacts that a stage can see: its own and its ancestors' outputs, nearest first, then the trigger's.
+    """List the artifacts that a stage can see: its own, its ancestors' outputs (nearest first), then the trigger's.
 
     Source: Orca's `ArtifactUtils.getArtifacts`.
     """
     found: list[Artifact] = []
-    for before in execution.ancestors(stage):
-        found += _of(before.outputs.get("artifacts"), f"{before.name}.outputs.artifacts")
-    found += _of(execution.trigger.get("artifacts"), "trigger.artifacts")
+    for listed in execution.lookup_all(stage, "artifacts"):
+        found += _of(listed, "artifacts")
     return _distinct(found)
 
 

@@ -1,6 +1,7 @@
-"""Builders of executions, and scripted stage types, for the tests of this service."""
+"""Builders of executions, scripted stage types, and a driver, for the tests of this service."""
 
 from orca.testing.builders import NoExpressions, pipeline, stage
+from orca.testing.driver import Driver
 from orca.testing.scripted import scripted_catalogue
 
-__all__ = ["NoExpressions", "pipeline", "scripted_catalogue", "stage"]
+__all__ = ["Driver", "NoExpressions", "pipeline", "scripted_catalogue", "stage"]
