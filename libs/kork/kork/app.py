@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -39,6 +40,7 @@ _log = log("kork.app")
 _requests = histogram("http_server_requests_seconds", "Requests served", "service", "method", "route", "status")
 _OPEN_PATHS = ("/health", "/metrics")
 _CHECK_TIMEOUT_SECONDS = 3.0
+_STARTUP_FAILED = 3
 
 __all__ = [
     "Health",
@@ -342,10 +344,19 @@ Role = Callable[[Any, list[str]], None]
 
 
 def serve(app: FastAPI, settings: ServiceSettings, host: str, port: int) -> None:
-    """Serve an application until SIGTERM or SIGINT, then let the requests under way end."""
+    """Serve an application until SIGTERM or SIGINT, then let the requests under way end.
+
+    An application with requests that have no end of their own (live streams) ends them in
+    `app.state.before_shutdown`.
+    """
     import uvicorn
 
-    uvicorn.run(
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            getattr(app.state, "before_shutdown", _nothing)()
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -353,6 +364,15 @@ def serve(app: FastAPI, settings: ServiceSettings, host: str, port: int) -> None
         access_log=False,
         timeout_graceful_shutdown=settings.http.shutdown_grace_seconds,
     )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_STARTUP_FAILED)
+
+
+def _nothing() -> None:
+    pass
 
 
 def service_main(
@@ -387,6 +407,9 @@ def service_main(
             sys.exit(str(error))
         configure_logging(settings.logging)
         configure_tracing(name, settings.telemetry)
-        known[arguments.role](settings, rest)
+        try:
+            known[arguments.role](settings, rest)
+        except SettingsError as error:
+            sys.exit(str(error))
 
     return main
