@@ -8,7 +8,7 @@ from kork.background import end
 from kork.telemetry import log
 
 from clouddriver.kubernetes.accounts import Accounts
-from clouddriver.kubernetes.intake import persistently
+from clouddriver.kubernetes.inflow import persistently
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.states import AccountStates
 from clouddriver.kubernetes.supervisor import Supervisor

@@ -28,7 +28,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _BY_ALIAS = {alias: kind.api_kind.lower() for kind in CATALOGUE for alias in kind.aliases}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRef:
     """What names one object of a cluster.
 
@@ -63,7 +63,9 @@ class ResourceRef:
         if len(words) != 2 or not all(words):
             raise ValueError(f"'{full_name}' is no name of a resource; it must be '<kind> <name>'.")
         kind, _, group = words[0].partition(".")
-        return cls(kind, None if group.lower() in NATIVE_GROUPS else group, namespace, words[1])
+        return cls(
+            kind=kind, group=None if group.lower() in NATIVE_GROUPS else group, namespace=namespace, name=words[1]
+        )
 
 
 def group_version(manifest: Mapping[str, Any]) -> tuple[str, str]:

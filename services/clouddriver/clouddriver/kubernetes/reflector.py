@@ -14,7 +14,7 @@ from clouddriver.kubernetes.accounts import Account
 from clouddriver.kubernetes.board import Board
 from clouddriver.kubernetes.errors import KubernetesError
 from clouddriver.kubernetes.health import ScopeState
-from clouddriver.kubernetes.intake import Intake
+from clouddriver.kubernetes.inflow import Inflow
 from clouddriver.kubernetes.manifest import Manifest, metadata_of
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.scopes import is_kept, kept, starts_by_namespace
@@ -55,13 +55,13 @@ class Reflector:
     """The watch of one scope of one account."""
 
     def __init__(
-        self, account: Account, client: WatchClient, scope: Scope, store: ResourceStore, intake: Intake, board: Board
+        self, account: Account, client: WatchClient, scope: Scope, store: ResourceStore, inflow: Inflow, board: Board
     ) -> None:
         self._account = account
         self._client = client
         self._scope = scope
         self._store = store
-        self._intake = intake
+        self._inflow = inflow
         self._board = board
         self._version: str | None = None
         self._may_watch = True
@@ -154,11 +154,11 @@ class Reflector:
             return
         if change.type == "DELETED":
             if is_kept(self._account, change.manifest):
-                await self._intake.delete(change.manifest)
+                await self._inflow.delete(change.manifest)
         elif is_kept(self._account, change.manifest):
-            await self._intake.put(change.manifest)
+            await self._inflow.put(change.manifest)
         elif change.type == "MODIFIED":
-            await self._intake.drop(change.manifest)
+            await self._inflow.drop(change.manifest)
 
     async def _poll(self) -> None:
         self._board.note(self._scope, ScopeState.POLLING)
@@ -177,13 +177,13 @@ class KindWatch:
     """The watches of one kind: of the whole cluster when that is allowed, else of namespaces one by one."""
 
     def __init__(
-        self, account: Account, client: WatchClient, whole: Scope, store: ResourceStore, intake: Intake, board: Board
+        self, account: Account, client: WatchClient, whole: Scope, store: ResourceStore, inflow: Inflow, board: Board
     ) -> None:
         self._account = account
         self._client = client
         self._whole = whole
         self._store = store
-        self._intake = intake
+        self._inflow = inflow
         self._board = board
 
     async def run(self) -> None:
@@ -241,4 +241,4 @@ class KindWatch:
                     await self._board.wait_out(error)
 
     def _reflector(self, scope: Scope) -> Reflector:
-        return Reflector(self._account, self._client, scope, self._store, self._intake, self._board)
+        return Reflector(self._account, self._client, scope, self._store, self._inflow, self._board)

@@ -12,7 +12,7 @@ from clouddriver.kubernetes.board import Board
 from clouddriver.kubernetes.discovery import Kinds, ServedKind
 from clouddriver.kubernetes.errors import KubernetesError
 from clouddriver.kubernetes.health import AccountHealth, ScopeState, diagnose, judge
-from clouddriver.kubernetes.intake import Intake, persistently
+from clouddriver.kubernetes.inflow import Inflow, persistently
 from clouddriver.kubernetes.reflector import KindWatch
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.scopes import watched_kinds
@@ -60,16 +60,16 @@ class Supervisor:
     async def _watch(self, kinds: Kinds) -> None:
         connection = await run_sync(self._account.connection)
         client, board = WatchClient(connection), Board()
-        intake = Intake(self._account.name, self._store)
+        inflow = Inflow(self._account.name, self._store)
         running: dict[ServedKind, asyncio.Future[None]] = {}
-        writer = asyncio.ensure_future(intake.run())
+        writer = asyncio.ensure_future(inflow.run())
         looks = 0
         try:
             while not await run_sync(connection.changed):
                 for served in watched_kinds(self._account, kinds):
                     if served not in running:
                         scope = Scope(served)
-                        watch = KindWatch(self._account, client, scope, self._store, intake, board)
+                        watch = KindWatch(self._account, client, scope, self._store, inflow, board)
                         running[served] = asyncio.ensure_future(watch.run())
                 await self._attend(client, board, [writer, *running.values()])
                 looks += 1

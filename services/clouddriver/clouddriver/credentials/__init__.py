@@ -1,0 +1,1 @@
+"""The accounts as Spinnaker's clients see them, and how they are."""

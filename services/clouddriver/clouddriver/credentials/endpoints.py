@@ -1,0 +1,75 @@
+"""`/credentials`, and how the accounts are."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from kork.errors import Forbidden, NotFound
+from kork.identity import CurrentUser, Identity
+
+from clouddriver.credentials.views import account_health, collapsed, expanded
+from clouddriver.kubernetes.accounts import Account, Accounts
+from clouddriver.kubernetes.resources import ResourceStore
+from clouddriver.kubernetes.states import AccountStates
+from clouddriver.settings import CredentialsSettings
+
+Expand = Annotated[bool, Query()]
+
+
+def credentials_router(
+    accounts: Accounts, resources: ResourceStore, states: AccountStates, settings: CredentialsSettings
+) -> APIRouter:
+    """Make the routes of accounts."""
+    router = APIRouter(tags=["credentials"])
+
+    def namespaces(account: Account) -> list[str]:
+        return account.settings.namespaces or resources.names(account.name, "Namespace")
+
+    @router.get("/credentials")
+    def list_credentials(expand: Expand = False) -> list[dict[str, Any]]:
+        """List the accounts; `expand=true` adds what their provider says of them."""
+        if not expand:
+            return [collapsed(account.settings, settings) for account in accounts]
+        return [expanded(account.settings, settings, namespaces(account)) for account in accounts]
+
+    @router.get("/credentials/type/{type}")
+    def list_definitions(type: str) -> list[dict[str, Any]]:
+        """List the definitions of accounts that are kept in the database: none, they are in the settings file."""
+        return []
+
+    @router.get("/credentials/{name}")
+    def get_credentials(name: str) -> dict[str, Any]:
+        """Give one account. 404 when there is none of that name."""
+        account = accounts.get(name)
+        state = states.read([name])[name]
+        return expanded(account.settings, settings, namespaces(account)) | {"health": account_health(account, state)}
+
+    @router.get("/credentials/{name}/authorized")
+    def check_authorized(name: str, user: CurrentUser) -> dict[str, Any]:
+        """Say that the caller may WRITE to an account: 403 when not, 404 when there is none."""
+        account = accounts.get(name)
+        if not may_write(account, user):
+            raise Forbidden(f"'{user.user}' may not WRITE to account '{name}'.")
+        return collapsed(account.settings, settings)
+
+    @router.get("/credentials/{name}/history")
+    def account_history(name: str) -> list[dict[str, Any]]:
+        """List the versions of an account's definition. 404: definitions are in the settings file."""
+        accounts.get(name)
+        raise NotFound(f"The account '{name}' is defined in gennaker.yml, which keeps no versions.")
+
+    @router.get("/accounts/health")
+    def accounts_health() -> list[dict[str, Any]]:
+        """Say of every account how it is, why, and what to do."""
+        found = states.read([account.name for account in accounts])
+        return [account_health(account, found[account.name]) for account in accounts]
+
+    return router
+
+
+def may_write(account: Account, user: Identity) -> bool:
+    """Say whether a user may change what an account's cluster has."""
+    permissions = account.settings.permissions
+    roles = permissions.write if permissions.restricted else account.settings.required_group_membership
+    if user.admin or not (permissions.restricted or roles):
+        return True
+    return bool({role.lower() for role in roles} & {role.lower() for role in user.roles})

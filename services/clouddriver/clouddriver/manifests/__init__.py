@@ -1,0 +1,1 @@
+"""Objects of clusters as they are, with their rollout's status."""
