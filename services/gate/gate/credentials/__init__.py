@@ -1,0 +1,1 @@
+"""The accounts with which clouddriver reaches the clouds."""

@@ -1,0 +1,58 @@
+"""`/credentials`."""
+
+from typing import Any, cast
+
+from fastapi import APIRouter, Request
+from kork.errors import UpstreamError
+from kork.identity import CurrentUser
+
+from gate.backends import Backends, not_found_or, segment
+from gate.credentials.rules import present
+from gate.passthrough import Param, Pass
+
+Json = dict[str, Any]
+
+DEFINITIONS = (
+    Pass(
+        "GET",
+        "/credentials/type/{accountType}",
+        "clouddriver",
+        "credentials/type/{accountType}",
+        "Definitions of accounts",
+        (Param("limit", "number", default=100), Param("startingAccountName")),
+        otherwise=[],
+    ),
+    Pass("POST", "/credentials", "clouddriver", "credentials", "Add a definition of an account", body="object"),
+    Pass("PUT", "/credentials", "clouddriver", "credentials", "Change a definition of an account", body="object"),
+    Pass(
+        "DELETE",
+        "/credentials/{accountName}",
+        "clouddriver",
+        "credentials/{accountName}",
+        "Delete a definition of an account",
+        void=True,
+    ),
+    Pass("GET", "/accounts/health", "clouddriver", "accounts/health", "How each account is, and what would mend it"),
+)
+
+
+def credentials_router(backends: Backends) -> APIRouter:
+    """Make the routes of accounts."""
+    router = APIRouter(tags=["credentials"])
+
+    @router.get("/credentials")
+    async def list_accounts(request: Request, user: CurrentUser, expand: bool = False) -> list[Json]:
+        """List the accounts; `expand` gives all of what is known about each."""
+        found = await backends.get(request, "clouddriver", "/credentials", params={"expand": "true"})
+        return [present(account, user, expanded=expand) for account in cast(list[Json], found)]
+
+    @router.get("/credentials/{account}")
+    async def get_account(request: Request, account: str, user: CurrentUser) -> Json:
+        """Give one account. 404 when there is none of that name."""
+        try:
+            found = await backends.get(request, "clouddriver", f"/credentials/{segment(account)}")
+        except UpstreamError as error:
+            raise not_found_or(error, f"Account not found (name: {account})") from error
+        return present(found, user, expanded=True)
+
+    return router

@@ -1,0 +1,1 @@
+"""Executions of pipelines: read, searched and steered; orca answers."""

@@ -1,0 +1,1 @@
+"""What runs in the clouds: clusters, server groups, load balancers, manifests, images; clouddriver answers."""

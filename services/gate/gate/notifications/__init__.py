@@ -1,0 +1,1 @@
+"""What is told to people about pipelines: front50 keeps it, echo knows the kinds."""

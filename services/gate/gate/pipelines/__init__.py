@@ -1,0 +1,1 @@
+"""Pipelines as they are saved, and how they are started."""

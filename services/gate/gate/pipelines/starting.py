@@ -1,0 +1,89 @@
+"""How a pipeline is started by hand."""
+
+from typing import Any, cast
+
+from fastapi import Request
+from kork.errors import BadRequest, SpinnakerError, UpstreamError
+from kork.identity import Identity
+
+from gate.backends import Backends, parsed, segment
+from gate.bodies import json_type
+from gate.pipelines.configs import Configs
+
+Json = dict[str, Any]
+
+
+class Starter:
+    """Starts pipelines through echo, which gives an execution's id at once."""
+
+    def __init__(self, backends: Backends, configs: Configs) -> None:
+        self._backends = backends
+        self._configs = configs
+
+    async def start(self, request: Request, application: str, name_or_id: str, sent: Json, user: Identity) -> Json:
+        """Start a pipeline; gives `{eventId, ref: "/pipelines/<id>"}`. An error says which pipeline it is about."""
+        try:
+            config = await self._configs.get(request, application, name_or_id)
+            trigger = complete_trigger(sent, user.user)
+            check_parameters(config, trigger)
+            path = f"/manual/{segment(application)}/{segment(config['id'])}"
+            return parsed(await self._backends.call(request, "echo", "POST", path, json=trigger), "echo")
+        except SpinnakerError as error:
+            raise _about(error, application, name_or_id) from error
+
+
+def complete_trigger(sent: Json, user: str) -> Json:
+    """Make the trigger out of what was sent: who starts it, and the lists that Deck expects.
+
+    `spin` wraps its trigger (`{"trigger": {…}}`); it is unwrapped, so that parameters land where they belong.
+    """
+    trigger = dict(sent)
+    inner = trigger.get("trigger")
+    if isinstance(inner, dict) and "type" not in trigger:
+        del trigger["trigger"]
+        trigger = cast(Json, inner) | trigger
+    trigger["type"] = _text(trigger.get("type"), "type") or "manual"
+    trigger["user"] = _text(trigger.get("user"), "user") or user
+    for key in ("notifications", "artifacts"):
+        if trigger.get(key) is None:
+            trigger[key] = []
+        elif not isinstance(trigger[key], list):
+            raise BadRequest(f"The trigger's '{key}' must be a list, not {json_type(trigger[key])}.")
+    if trigger.get("parameters") is None:
+        trigger["parameters"] = {}
+    elif not isinstance(trigger["parameters"], dict):
+        raise BadRequest(f"The trigger's 'parameters' must be an object, not {json_type(trigger['parameters'])}.")
+    return trigger
+
+
+def _text(value: Any, key: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"The trigger's '{key}' must be text, not {json_type(value)}.")
+    return value or ""
+
+
+def check_parameters(config: Json, trigger: Json) -> None:
+    """Refuse a start without a parameter that the pipeline requires and has no default for.
+
+    Source: Gate's PipelineService.
+    """
+    given = cast(Json, trigger["parameters"])
+    for declared in cast(list[Any], config.get("parameterConfig") or []):
+        parameter = cast(Json, declared) if isinstance(declared, dict) else {}
+        required = parameter.get("required") is True and parameter.get("default") is None
+        if required and given.get(str(parameter.get("name"))) is None:
+            raise BadRequest(f"Required parameter {parameter.get('name')} is missing")
+
+
+def _about(error: SpinnakerError, application: str, name_or_id: str) -> SpinnakerError:
+    said = error.upstream_message if isinstance(error, UpstreamError) and not error.network else error.message
+    details: Any = error.upstream_body if isinstance(error, UpstreamError) else None
+    errors = cast(Json, details).get("errors") if isinstance(details, dict) else error.errors
+    return SpinnakerError(
+        f"Unable to trigger pipeline (application: {application}, pipelineNameOrId: {name_or_id}). Error: {said}",
+        status=error.status,
+        exception=error.exception,
+        errors=errors,
+        extra=error.extra,
+        headers=error.headers,
+    )

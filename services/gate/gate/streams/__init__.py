@@ -1,0 +1,1 @@
+"""Live streams: what happens to executions, as server-sent events."""

@@ -1,0 +1,1 @@
+"""Tasks: what is done outside of pipelines, as orca's orchestrations."""

@@ -1,0 +1,1 @@
+"""What starts pipelines from outside: webhooks in, cron expressions checked; echo answers."""
