@@ -1,0 +1,70 @@
+"""Handles the events of the bus, each in the transaction that remembers it."""
+
+from kork.bus import Event as BusEvent
+from kork.database import notify
+from kork.documents import Document, object_in, objects_in
+from sqlalchemy import Connection
+
+from echo.bells import PIPELINES
+from echo.events.event import Event, Receipt
+from echo.events.service import EventService
+from echo.notifications.rest import RestForwarder, envelope
+from echo.notifications.rules import occasions_of
+from echo.notifications.store import NewDelivery, NotificationStore
+from echo.pipelines.store import PipelineStore
+from echo.settings import EchoSettings
+from echo.triggers.catalogue import TriggerCatalogue
+
+GROUP = "echo"
+STREAMS = ("orca.executions", "front50.changes")
+_ENDS = ("orca:pipeline:complete", "orca:pipeline:failed")
+_PIPELINE_CHANGES = ("pipeline.saved", "pipeline.deleted")
+
+
+class BusHandler:
+    """Turns events of orca and front50 into rows that echo's loops work on."""
+
+    def __init__(self, settings: EchoSettings, catalogue: TriggerCatalogue, events: EventService) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._events = events
+
+    def handle(self, connection: Connection, event: BusEvent) -> None:
+        """Handle one event within its transaction."""
+        if event.stream == "front50.changes":
+            self._note_change(connection, event)
+        elif event.type.startswith("orca:"):
+            self._start_dependents(connection, event)
+            self._keep_notice(connection, event)
+            self._forward(connection, event)
+
+    def _note_change(self, connection: Connection, event: BusEvent) -> None:
+        id = event.payload.get("id")
+        if event.type in _PIPELINE_CHANGES and isinstance(id, str) and id:
+            PipelineStore(connection, self._settings, self._catalogue).note_change(id, event.created_at)
+            notify(connection, PIPELINES)
+
+    def _start_dependents(self, connection: Connection, event: BusEvent) -> None:
+        if event.type not in _ENDS or not event.payload.get("pipelineConfigId"):
+            return
+        ended = Event("pipeline", "orca", event.payload, {}, {}, b"")
+        self._events.start_matching(connection, Receipt(event.id, ended, event.created_at))
+
+    def _keep_notice(self, connection: Connection, event: BusEvent) -> None:
+        if not occasions_of(event.type, event.payload):
+            return
+        if event.type.startswith("orca:stage:"):
+            context = object_in(event.payload.get("context"))
+            if not objects_in(context.get("notifications")):
+                return
+        NotificationStore(connection).add_notice(event.id, event.type, event.payload)
+
+    def _forward(self, connection: Connection, event: BusEvent) -> None:
+        rest = self._settings.rest
+        if not rest.enabled or not rest.endpoints:
+            return
+        message: Document = envelope(event.id, event.type, event.payload, event.created_at)
+        NotificationStore(connection).add(
+            NewDelivery(f"{event.id}-rest-{n}", RestForwarder.type, endpoint.url, message)
+            for n, endpoint in enumerate(rest.endpoints)
+        )

@@ -1,0 +1,1 @@
+"""Cron triggers: when they fire, and the rows that remember the next time."""

@@ -1,0 +1,47 @@
+"""`/manual`, and what became of starts."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from kork.app import JSONResponse
+from kork.database import Database
+from kork.documents import read_object
+from kork.errors import NotFound
+from kork.identity import CurrentUser
+
+from echo.starts.manual import ManualRequest, ManualStarts
+from echo.starts.store import StartStore
+
+State = Literal["waiting", "started", "refused"]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def start_router(database: Database, manual: ManualStarts) -> APIRouter:
+    """Make the routes of starts."""
+    router = APIRouter(tags=["starts"])
+
+    @router.post("/manual/{application}/{name_or_id:path}", status_code=202)
+    async def start_manually(application: str, name_or_id: str, request: Request, user: CurrentUser) -> Response:
+        """Start a pipeline by hand, with the trigger in the body. 404 when it doesn't exist, 400 when disabled."""
+        raw = await request.body()
+        trigger = read_object(raw) if raw.strip() else {}
+        start = await manual.start(ManualRequest(application, name_or_id, trigger), user)
+        body = {"eventId": start.event_id, "ref": f"/pipelines/{start.execution_id}"}
+        return JSONResponse(body, status_code=202)
+
+    @router.get("/starts")
+    def list_starts(state: State | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
+        """List starts, the newest first."""
+        with database.connect() as connection:
+            return StartStore(connection).latest(state, limit)
+
+    @router.get("/starts/{execution_id}")
+    def get_start(execution_id: str) -> dict[str, Any]:
+        """Say what became of a start; 404 when echo doesn't know it (any more)."""
+        with database.connect() as connection:
+            found = StartStore(connection).find(execution_id)
+        if found is None:
+            raise NotFound(f"Echo knows of no start of execution {execution_id}.")
+        return found
+
+    return router
