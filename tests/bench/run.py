@@ -1,0 +1,185 @@
+"""`make bench`: speed and size, as lines `name value unit` on standard output and in `docs/benchmarks.md`.
+
+Everything runs on this machine, the driver on the same cores. Absolute values are this machine's; the column
+"Orca / ours" compares with a real Orca 2026.2 (Redis store) that was measured on two such cores.
+"""
+
+import argparse
+import asyncio
+import platform as machine
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2 as httpx
+import psutil
+from gennaker.platform import Platform, Ports
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from driver import Ends, chain, fan_out, submit
+from figures import Figure, p50, table
+from usage import cpu_seconds, resident_mb, resident_sum_mb
+
+_PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_WAIT = 300.0
+
+
+def main() -> None:
+    """Measure what was asked for and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], help="which suites (all)")
+    parser.add_argument("--history", type=int, default=10_000, help="executions stored for the list's figure")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    for name in arguments.suites or SUITES:
+        for figure in SUITES[name](arguments.history):
+            print(figure.line(), flush=True)
+            figures.append(figure)
+    if not arguments.no_page and not arguments.suites:
+        _PAGE.write_text(_page(figures))
+
+
+def up_suite(_: int) -> Iterator[Figure]:
+    """How `gennaker up` starts and what it uses when nothing happens."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        first, *_ = _up(home)
+        ready, memory, busy, summed = _up(home)
+    yield Figure("up.first_ready_seconds", first, "s", "≤ 12")
+    yield Figure("up.ready_seconds", ready, "s", "≤ 4")
+    yield Figure("up.rss_mb", memory, "MB", "≤ 450", orca=846)
+    yield Figure("up.rss_sum_mb", summed, "MB", "")
+    yield Figure("up.idle_cpu_percent", busy, "%", "≤ 2")
+
+
+def _up(home: Path, idle_seconds: float = 15.0) -> tuple[float, float, float, float]:
+    """Run `gennaker up` as a process: seconds to ready, MB when idle (PSS), per cent of a core when idle, MB (RSS)."""
+    ports = Ports.free()
+    offset_of = ["--home", str(home), "--gate-port", str(ports.gate)]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gennaker", "up", *offset_of],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _answers(f"http://127.0.0.1:{ports.gate}/health/readiness"):
+            if process.poll() is not None:
+                raise RuntimeError(f"gennaker up ended with {process.returncode}")
+            time.sleep(0.02)
+        ready = time.monotonic() - started
+        time.sleep(3)
+        before, at = cpu_seconds([process.pid]), time.monotonic()
+        time.sleep(idle_seconds)
+        busy = 100 * (cpu_seconds([process.pid]) - before) / (time.monotonic() - at)
+        return ready, resident_mb([process.pid]), busy, resident_sum_mb([process.pid])
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def orca_suite(history: int) -> Iterator[Figure]:
+    """Orca's speed, and gate's list over a long history."""
+    with tempfile.TemporaryDirectory() as folder, Platform(Path(folder) / "home", ports=Ports.free()) as platform:
+        yield from _orca_figures(platform, history)
+
+
+def _orca_figures(platform: Platform, history: int) -> Iterator[Figure]:
+    orca = platform.url("orca")
+    pids = [part.pid for part in platform.parts().values()]
+    _run_all(platform, chain("warm", 10), 50)
+
+    lone = []
+    for _ in range(40):
+        sent = time.time() * 1000
+        lone.append(_run_all(platform, chain("one", 1), 1)[1] - sent)
+    yield Figure("orca.one_stage_p50_ms", p50(lone), "ms", "≤ 25", orca=305)
+
+    ten = []
+    for _ in range(20):
+        sent = time.time() * 1000
+        ten.append(_run_all(platform, chain("ten", 10), 1)[1] - sent)
+    yield Figure("orca.ten_stages_p50_ms", p50(ten), "ms", "", orca=3021)
+
+    fans = []
+    for _ in range(5):
+        sent = time.time() * 1000
+        fans.append(_run_all(platform, fan_out("fan", 100), 1)[1] - sent)
+    yield Figure("orca.fanout100_ms", p50(fans), "ms", "≤ 500")
+
+    before, cpu = time.time() * 1000, cpu_seconds(pids)
+    _, ended, posting = _run_all(platform, chain("many", 10), 200)
+    cpu = cpu_seconds(pids) - cpu
+    yield Figure("orca.stages_per_second", 2000 / ((ended - before) / 1000), "1/s", "≥ 1000")
+    yield Figure("orca.cpu_ms_per_stage", cpu * 1000 / 2000, "ms", "", orca=86)
+    yield Figure("orca.submit_p50_ms", posting * 1000, "ms", "", orca=46)
+
+    first = _run_all(platform, chain("history", 1), 1)[0][0]
+    _run_all(platform, chain("history", 1), history - 1)
+    cpu = cpu_seconds(pids)
+    _run_all(platform, chain("later", 10), 200)
+    yield Figure("orca.cpu_ms_per_stage_10k_stored", (cpu_seconds(pids) - cpu) * 1000 / 2000, "ms", "as with few")
+
+    with httpx.Client(base_url=platform.gate_url, timeout=30) as gate:
+        path = "/applications/history/executions/search"
+        params = {"size": 25, "expand": "false"}
+        listed = gate.get(path, params=params)
+        assert listed.status_code == 200, listed.text[:500]
+        assert len(listed.json()) == 25, f"{path} does not list the executions (the first is {first})"
+        times = []
+        for _ in range(50):
+            started = time.perf_counter()
+            gate.get(path, params=params).raise_for_status()
+            times.append((time.perf_counter() - started) * 1000)
+    yield Figure("gate.list_executions_p50_ms", p50(times), "ms", "≤ 20")
+    yield Figure("platform.rss_mb_after_load", resident_mb(pids), "MB", "")
+    for name, part in platform.parts().items():
+        yield Figure(f"platform.rss_mb.{name}", resident_mb([part.pid]), "MB", "")
+    assert httpx.get(f"{orca}/health").status_code == 200
+
+
+def _run_all(platform: Platform, body: dict[str, object], count: int) -> tuple[list[str], float, float]:
+    """Run `count` executions of a pipeline; gives their ids, the last one's end (epoch ms), a start's p50 (s)."""
+    ends = Ends(platform.redis_url)
+    ids, posting = asyncio.run(submit(platform.url("orca"), body, count))
+    events = ends.collect(ids, _WAIT)
+    failed = [event for event in events.values() if event["status"] != "SUCCEEDED"]
+    assert not failed, failed[0]
+    return ids, max(event["endTime"] for event in events.values()), posting
+
+
+SUITES: dict[str, Callable[[int], Iterator[Figure]]] = {"up": up_suite, "orca": orca_suite}
+
+
+def _page(figures: list[Figure]) -> str:
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return "\n".join(
+        [
+            "# Speed and size",
+            "",
+            f"`make bench` at {revision} on {datetime.now(UTC):%Y-%m-%d}: {psutil.cpu_count()} cores "
+            f"({machine.machine()}), Python {machine.python_version()}, Postgres and Redis embedded, the driver on the "
+            "same cores. Memory counts shared pages once (PSS). The column of a real Orca is release 2026.2 with a "
+            "Redis store on two such cores; its memory is Orca alone, ours is the whole platform.",
+            "",
+            table(figures),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
