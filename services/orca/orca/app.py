@@ -1,0 +1,67 @@
+"""The front of orca."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from kork.app import background, database_check, service_app
+from kork.bus import Relay
+from kork.celery import make_celery
+from kork.database import Database
+from kork.http import ServiceClient
+from kork.identity import Signer
+
+from orca.admin.endpoints import admin_router
+from orca.bell import Bell, CeleryBell
+from orca.capabilities.endpoints import capability_router
+from orca.clock import Clock
+from orca.execution.service import ExecutionService
+from orca.expressions import PipelineExpressions
+from orca.launching.endpoints import launching_router
+from orca.launching.service import Launcher
+from orca.pipelines.endpoints import pipeline_router
+from orca.pipelines.evaluation import Evaluations
+from orca.pipelines.listing import PipelineLists
+from orca.settings import OrcaSettings
+from orca.stages.catalogue import StageCatalogue
+from orca.tasks.endpoints import task_router
+
+
+def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
+    """Make orca's API; while it serves, it relays its events, and when embedded it keeps the clock too."""
+    database = Database(settings.database, schema="orca")
+    bell = bell or CeleryBell(make_celery(settings))
+    catalogue = StageCatalogue.load()
+    signer = Signer(settings.identity.secret)
+    front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        work: list[Awaitable[None]] = [Relay(database, settings.redis.url).run()]
+        if settings.embedded:
+            work.append(Clock(settings, bell).run())
+        async with background(*work):
+            yield
+        await front50.aclose()
+        database.dispose()
+
+    executions = ExecutionService(database, settings, bell, catalogue)
+    return service_app(
+        "orca",
+        settings,
+        routers=[
+            launching_router(Launcher(database, settings, bell), front50),
+            pipeline_router(
+                settings,
+                executions,
+                PipelineLists(database, settings),
+                Evaluations(executions, PipelineExpressions()),
+            ),
+            task_router(database, settings, executions),
+            admin_router(executions),
+            capability_router(settings),
+        ],
+        checks={"database": database_check(database)},
+        lifespan=lifespan,
+        description="Orchestration: executions, stages and tasks.",
+    )

@@ -1,0 +1,1 @@
+"""What this orca can do: its expressions' functions, preconfigured webhooks."""

@@ -1,0 +1,241 @@
+"""The shell around the core: locks, loads, lets the core decide, writes, and rings what has to run.
+
+Whatever is rung here may be rung twice, late, or never: the rows decide.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kork.clock import EpochMillis
+from kork.database import Database
+from kork.ids import new_ulid
+from kork.telemetry import counter, log
+from sqlalchemy import Connection
+
+from orca.bell import Bell
+from orca.execution.advance import advance, answer
+from orca.execution.changes import Advance
+from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.model import Execution
+from orca.execution.parents import embed_parent_for_expressions
+from orca.execution.status import Status
+from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
+from orca.settings import OrcaSettings
+from orca.stages.catalogue import StageCatalogue
+from orca.stages.definition import Evaluator
+from orca.stages.results import TaskResult
+
+_log = log("orca.driver")
+_advances = counter("orca_advances_total", "Advances of executions", "result")
+_completed = counter("orca_executions_completed_total", "Executions that ended", "type", "status")
+_SYSTEM = "spinnaker"
+
+Outcome = TaskResult | BaseException
+
+
+def _ids() -> list[str]:
+    return []
+
+
+def _keys() -> list[IoKey]:
+    return []
+
+
+@dataclass(slots=True)
+class Effects:
+    """What to do once the transaction has been committed."""
+
+    advance: list[str] = field(default_factory=_ids)
+    run: list[IoKey] = field(default_factory=_keys)
+    mine: IoKey | None = None
+
+
+class Driver:
+    """Drives executions. One per process; any number of threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: OrcaSettings,
+        bell: Bell,
+        catalogue: StageCatalogue,
+        evaluator: Evaluator,
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.bell = bell
+        self.catalogue = catalogue
+        self.evaluator = evaluator
+        self._again_ms = round(settings.executions.ring_again_seconds * 1000)
+        self.lease_ms = round(settings.executions.lease_seconds * 1000)
+
+    # --- advancing
+
+    def advance(self, execution_id: str) -> None:
+        """Apply all transitions that are possible now.
+
+        When somebody else holds the execution, nothing is lost by leaving: who changes one rings after
+        the change, and what is only a matter of time stays in the due table.
+        """
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = store.lock(execution_id, wait=False)
+            if locked is None:
+                _advances.labels("busy").inc()
+                return
+            effects = self.advance_locked(connection, store, locked)
+        self.ring(execution_id, effects)
+
+    def advance_locked(
+        self,
+        connection: Connection,
+        store: ExecutionStore,
+        locked: Locked,
+        apply: Callable[[], Advance] | None = None,
+        owner: str | None = None,
+    ) -> Effects:
+        """Advance a locked execution (`apply` does it with an answer) and write what changed.
+
+        An I/O task that becomes ready is left to `owner` when there is one, else it has to be rung.
+        """
+        execution, now = locked.execution, locked.now
+        effects = Effects()
+        if execution.status is Status.NOT_STARTED and not self._its_turn(connection, store, locked, effects):
+            return effects
+        embed_parent_for_expressions(store, locked.loaded)
+        found_lost = self._take_back_lost(locked)
+        out = apply() if apply else advance(execution, now, self.catalogue, self.evaluator)
+        out.dirty |= found_lost
+        self._write(store, locked, out)
+        keys = [(run.stage_id, run.task_id, run.attempt) for run in out.runs]
+        if owner and keys:
+            effects.mine = keys.pop(0)
+            store.offer(execution.id, [effects.mine], 0, (owner, now + self.lease_ms))
+        keys += [(stage_id, CANCEL_TASK, 1) for stage_id in out.cancels]
+        store.offer(execution.id, keys, now + self._again_ms, None)
+        effects.run = keys
+        if execution.status.is_complete:
+            self._ended(connection, store, locked, out, effects)
+        _advances.labels("changed" if out.changed else "unchanged").inc()
+        return effects
+
+    def ring(self, execution_id: str, effects: Effects) -> None:
+        """Ring the bells of a committed change."""
+        self.bell.run([(execution_id, *key) for key in effects.run])
+        self.bell.advance(effects.advance)
+
+    def _write(self, store: ExecutionStore, locked: Locked, out: Advance) -> None:
+        execution = locked.execution
+        store.save(locked.loaded, out.dirty, out.removed, head=out.execution_changed)
+        store.publish(out.events)
+        due = None if execution.status.is_complete else out.wake_at
+        store.set_due(execution.id, due, locked.now)
+
+    def _take_back_lost(self, locked: Locked) -> set[str]:
+        """Find tasks under way that no worker has any more: they run again, as a new attempt."""
+        lost: set[str] = set()
+        for stage in locked.execution.stages:
+            for task in stage.tasks:
+                if task.in_flight and (stage.id, task.id, task.attempt) not in locked.io:
+                    task.in_flight = False
+                    lost.add(stage.id)
+                    _log.info("task.taken_back", execution=locked.execution.id, stage=stage.id, attempt=task.attempt)
+        return lost
+
+    # --- starting and ending
+
+    def _its_turn(self, connection: Connection, store: ExecutionStore, locked: Locked, effects: Effects) -> bool:
+        """Decide whether a NOT_STARTED execution goes on; if not, it stays in the pipeline's queue."""
+        execution = locked.execution
+        config_id = execution.pipeline_config_id
+        if config_id is None or not (execution.limit_concurrent or execution.max_concurrent > 0):
+            return True
+        turns = Turns(connection)
+        turns.lock(config_id)
+        if execution.canceled:
+            turns.leave(execution.id)
+            return True
+        decision = decide(execution, turns.queue_for(execution), self.settings.executions.max_waiting)
+        if decision.turn is Turn.WAIT:
+            turns.join(execution)
+            store.set_due(execution.id, None, locked.now)
+            return False
+        turns.leave(execution.id)
+        if decision.turn is Turn.GIVE_UP:
+            execution.canceled, execution.canceled_by = True, _SYSTEM
+            execution.cancellation_reason = decision.reason
+        elif decision.supersedes:
+            turns.supersede(decision.supersedes)
+        self._call_waiting(store, turns.waiting(config_id), locked.now, effects)
+        return True
+
+    def _ended(
+        self, connection: Connection, store: ExecutionStore, locked: Locked, out: Advance, effects: Effects
+    ) -> None:
+        execution = locked.execution
+        if not out.execution_changed:
+            return
+        _completed.labels(execution.type, execution.status.value).inc()
+        _log.info(
+            "execution.completed",
+            execution=execution.id,
+            application=execution.application,
+            status=execution.status.value,
+            duration_ms=(execution.end_time or locked.now) - (execution.start_time or locked.now),
+        )
+        if execution.pipeline_config_id is not None:
+            turns = Turns(connection)
+            self._call_waiting(store, turns.lock_to_call(execution.pipeline_config_id), locked.now, effects)
+
+    def _call_waiting(self, store: ExecutionStore, waiting: list[str], now: EpochMillis, effects: Effects) -> None:
+        if waiting:
+            store.make_due(waiting, now)
+            effects.advance += waiting
+
+    # --- I/O tasks
+
+    def claim(self, execution_id: str, key: IoKey) -> tuple[str, Execution] | None:
+        """Take an I/O task: gives our name for it and the execution to run it on; `None` if it isn't to be had."""
+        owner = new_ulid()
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            if not store.claim(execution_id, key, owner, self.lease_ms):
+                return None
+            loaded = store.load(execution_id)
+            if loaded is None:
+                return None
+            embed_parent_for_expressions(store, loaded)
+            return owner, loaded.execution
+
+    def answer(self, execution_id: str, key: IoKey, owner: str, outcome: Outcome) -> tuple[IoKey, Execution] | None:
+        """Write what an I/O task answered, and advance. A task that was taken from us changes nothing.
+
+        Gives the next I/O task of the execution when there is one: it is taken under the same name.
+        """
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = store.lock(execution_id, wait=True)
+            if locked is None or not store.release(execution_id, key, owner):
+                _log.info("task.answer.dropped", execution=execution_id, stage=key[0], attempt=key[2])
+                return None
+
+            def apply() -> Advance:
+                execution, now = locked.execution, locked.now
+                return answer(execution, *key, outcome, now, self.catalogue, self.evaluator)
+
+            effects = self.advance_locked(connection, store, locked, apply, owner)
+        self.ring(execution_id, effects)
+        return (effects.mine, locked.execution) if effects.mine else None
+
+    def cleaned_up(self, execution_id: str, key: IoKey, owner: str, outcome: Outcome | None) -> None:
+        """Note that a stage's clean-up has run, with what it has to tell."""
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = store.lock(execution_id, wait=True)
+            if locked is None or not store.release(execution_id, key, owner):
+                return
+            stage = locked.execution.stage_by_id(key[0])
+            if stage is not None and isinstance(outcome, TaskResult) and (outcome.context or outcome.outputs):
+                stage.context.update(outcome.context)
+                stage.outputs.update(outcome.outputs)
+                store.save(locked.loaded, [stage.id], [], head=False)

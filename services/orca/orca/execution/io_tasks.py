@@ -1,0 +1,135 @@
+"""Running I/O tasks: outside any lock, under a lease that is renewed while they run."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kork.database import Database
+from kork.identity import identity_context
+from kork.telemetry import counter, log, request_id_context
+
+from orca.execution.driver import Driver
+from orca.execution.model import Execution, StageExecution
+from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey
+from orca.stages.definition import OnCancel, Services, StageView
+from orca.stages.dry_run import as_dry_run
+from orca.stages.results import TaskResult
+
+_log = log("orca.io")
+_runs = counter("orca_io_tasks_total", "I/O tasks run", "task", "result")
+_LONGEST_CHAIN = 100
+
+ServicesFor = Callable[[Execution, StageExecution], Services]
+
+
+class LeaseKeeper:
+    """Renews the leases that this process holds, as long as it holds any."""
+
+    def __init__(self, database: Database, lease_ms: int) -> None:
+        self._database = database
+        self._lease_ms = lease_ms
+        self._held: set[str] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keep(self, owner: str) -> Iterator[None]:
+        """Keep the lease of `owner` alive during a block."""
+        with self._changed:
+            self._held.add(owner)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._renew, name="orca-leases", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held.discard(owner)
+
+    def _renew(self) -> None:
+        pause = self._lease_ms / 4000
+        while True:
+            with self._changed:
+                while not self._held:
+                    self._changed.wait()
+                self._changed.wait(pause)
+                held = list(self._held)
+            if not held:
+                continue
+            try:
+                with self._database.begin() as connection:
+                    ExecutionStore(connection).renew(held, self._lease_ms)
+            except Exception as error:
+                _log.warning("leases.not_renewed", count=len(held), error=str(error).splitlines()[0])
+
+
+class IoTasks:
+    """Runs I/O tasks and clean-ups on behalf of a driver."""
+
+    def __init__(self, driver: Driver, services_for: ServicesFor) -> None:
+        self._driver = driver
+        self._services_for = services_for
+        self._keeper = LeaseKeeper(driver.database, driver.lease_ms)
+
+    def run(self, execution_id: str, stage_id: str, task_id: str, attempt: int) -> None:
+        """Run an attempt if nobody has taken it; then those that follow from it in the same execution."""
+        key: IoKey = (stage_id, task_id, attempt)
+        claimed = self._driver.claim(execution_id, key)
+        if claimed is None:
+            return
+        owner, execution = claimed
+        with self._keeper.keep(owner), request_id_context(execution_id):
+            if task_id == CANCEL_TASK:
+                self._driver.cleaned_up(execution_id, key, owner, self._clean_up(execution, stage_id))
+                return
+            for _ in range(_LONGEST_CHAIN):
+                outcome = self._outcome(execution, key)
+                following = self._driver.answer(execution_id, key, owner, outcome)
+                if following is None:
+                    return
+                key, execution = following
+        self._driver.bell.run([(execution_id, *key)])
+
+    def _outcome(self, execution: Execution, key: IoKey) -> TaskResult | BaseException:
+        stage_id, task_id, _ = key
+        stage = execution.stage_by_id(stage_id)
+        task = stage.task(task_id) if stage else None
+        if stage is None or task is None:
+            return LookupError(f"There is no task {task_id} in stage {stage_id}.")
+        name = task.implementing_class.rsplit(".", 1)[-1]
+        try:
+            spec = self._driver.catalogue.task(task.implementing_class)
+            assert spec.io is not None, f"{task.implementing_class} does no I/O"
+            view = self._view(execution, stage)
+            with identity_context(view.identity):
+                result = spec.io(view, self._services_for(execution, stage))
+            _runs.labels(name, result.status.value).inc()
+            return result
+        except Exception as error:
+            _runs.labels(name, "error").inc()
+            _log.info("task.failed", execution=execution.id, stage=stage.id, task=name, error=str(error))
+            return error
+
+    def _clean_up(self, execution: Execution, stage_id: str) -> TaskResult | BaseException | None:
+        stage = execution.stage_by_id(stage_id)
+        if stage is None:
+            return None
+        try:
+            view = self._view(execution, stage)
+            alias: Any = stage.context.get("alias")
+            definition = self._driver.catalogue.find(stage.type, alias if isinstance(alias, str) else None)
+            hook: OnCancel | None = type(definition).on_cancel
+            with identity_context(view.identity):
+                return hook(view, self._services_for(execution, stage)) if hook else None
+        except Exception as error:
+            _log.warning("stage.not_cleaned_up", execution=execution.id, stage=stage_id, error=str(error))
+            return error
+
+    def _view(self, execution: Execution, stage: StageExecution) -> StageView[Any]:
+        alias: Any = stage.context.get("alias")
+        definition = self._driver.catalogue.find(stage.type, alias if isinstance(alias, str) else None)
+        if execution.trigger.get("dryRun") is True:
+            definition = as_dry_run(definition, stage)
+        return definition.view(execution, stage)

@@ -1,0 +1,185 @@
+"""Reading many executions: only what is shown is loaded."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psycopg
+from kork.clock import EpochMillis
+from sqlalchemy import Connection
+
+from orca.execution.model import Execution, ExecutionType, JsonMap, StageExecution
+from orca.execution.rows import EXECUTION_COLUMNS, LIGHT_STAGE_COLUMNS, STAGE_COLUMNS, execution_of, stage_of
+from orca.execution.served import execution_document
+
+_PARENTS_DEEPEST = 10
+_OF_EACH_PIPELINE = f"""
+    WITH RECURSIVE config (id) AS (
+        SELECT min(pipeline_config_id) FROM execution WHERE application = %(application)s
+        UNION ALL
+        SELECT (SELECT min(pipeline_config_id) FROM execution
+                WHERE application = %(application)s AND pipeline_config_id > config.id)
+        FROM config WHERE config.id IS NOT NULL)
+    SELECT {EXECUTION_COLUMNS} FROM config CROSS JOIN LATERAL (
+        SELECT * FROM execution
+        WHERE application = %(application)s AND pipeline_config_id = config.id AND type = 'PIPELINE'
+            AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+        ORDER BY build_time DESC LIMIT %(limit)s) AS e
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to search for; an empty field lets everything pass. Times in epoch ms, `build_time`'s."""
+
+    application: str | None = None
+    kind: ExecutionType | None = None
+    trigger_types: Sequence[str] = ()
+    name: str | None = None
+    event_id: str | None = None
+    statuses: Sequence[str] = ()
+    since: EpochMillis | None = None
+    until: EpochMillis | None = None
+    config_ids: Sequence[str] = ()
+    newest_first: bool = True
+
+
+class Executions:
+    """Executions for reading, within one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._raw = cast("psycopg.Connection[tuple[Any, ...]]", connection.connection.driver_connection)
+
+    def of_ids(self, ids: Sequence[str], *, expand: bool) -> list[Execution]:
+        """Load executions by id; those that don't exist are left out, the order is the given one."""
+        rows = self._heads("e.id = ANY(%(ids)s)", {"ids": list(ids)})
+        found = {each.id: each for each in self._with_stages(rows, expand=expand)}
+        return [found[each] for each in dict.fromkeys(ids) if each in found]
+
+    def latest_of_pipelines(
+        self, config_ids: Iterable[str], limit: int, statuses: Sequence[str], *, expand: bool
+    ) -> list[Execution]:
+        """Load the newest executions of each pipeline, newest first."""
+        rows: list[tuple[Any, ...]] = []
+        for config_id in dict.fromkeys(config_ids):
+            rows += self._heads(
+                "e.pipeline_config_id = %(config)s AND e.type = 'PIPELINE'"
+                " AND (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))"
+                " ORDER BY e.build_time DESC, e.id DESC LIMIT %(limit)s",
+                {"config": config_id, "statuses": list(statuses) or None, "limit": limit},
+            )
+        return self._with_stages(rows, expand=expand)
+
+    def latest_of_application(
+        self, application: str, limit: int, statuses: Sequence[str], keep: "Keep", *, expand: bool
+    ) -> list[Execution]:
+        """Load the newest executions of each pipeline of an application, those that `keep` keeps."""
+        rows = self._raw.execute(
+            _OF_EACH_PIPELINE, {"application": application, "statuses": list(statuses) or None, "limit": limit}
+        ).fetchall()
+        by_config: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_config.setdefault(row[4], []).append(row)
+        kept = [row for of_one in by_config.values() for row in keep.of(of_one)]
+        return self._with_stages(kept, expand=expand)
+
+    def search(self, wanted: Search, *, offset: int, limit: int) -> list[Execution]:
+        """Find executions, without their stages."""
+        conditions = ["TRUE"]
+        values: JsonMap = {"offset": offset, "limit": limit}
+        for column, value in (
+            ("e.application = %(application)s", wanted.application),
+            ("e.type = %(kind)s", wanted.kind),
+            ("e.name = %(name)s", wanted.name),
+            ("e.build_time >= %(since)s", wanted.since),
+            ("e.build_time <= %(until)s", wanted.until),
+            ("e.trigger->>'eventId' = %(event_id)s", wanted.event_id),
+            ("e.status = ANY(%(statuses)s)", list(wanted.statuses)),
+            ("e.trigger->>'type' = ANY(%(trigger_types)s)", list(wanted.trigger_types)),
+            ("e.pipeline_config_id = ANY(%(config_ids)s)", list(wanted.config_ids)),
+        ):
+            if value not in (None, []):
+                conditions.append(column)
+                values[column.split("%(")[1].split(")")[0]] = value
+        order = "DESC" if wanted.newest_first else "ASC"
+        conditions_text = " AND ".join(conditions)
+        rows = self._heads(
+            f"{conditions_text} ORDER BY e.build_time {order}, e.id {order} LIMIT %(limit)s OFFSET %(offset)s", values
+        )
+        return [execution_of(row, []) for row in rows]
+
+    def load_stages(self, executions: Sequence[Execution], *, expand: bool) -> None:
+        """Load the stages of executions that were found without."""
+        stages = self._stages([each.id for each in executions], expand=expand)
+        for each in executions:
+            each.stages[:] = stages.get(each.id, [])
+        self._embed_parents([each.trigger for each in executions], expand=expand)
+
+    def artifacts_of_latest(self, config_id: str) -> list[JsonMap]:
+        """Give what the latest execution of a pipeline produced, the last stage's first, then what it received."""
+        rows = self._heads(
+            "e.pipeline_config_id = %(config)s AND e.type = 'PIPELINE'"
+            " ORDER BY e.start_time DESC NULLS LAST, e.build_time DESC LIMIT 1",
+            {"config": config_id},
+        )
+        found: list[JsonMap] = []
+        for execution in self._with_stages(rows, expand=True):
+            for stage in reversed(execution.topological()):
+                found += stage.outputs.get("artifacts") or []
+            found += execution.trigger.get("artifacts") or []
+        return found
+
+    def correlated(self, correlation_id: str) -> list[str]:
+        """List the executions with this correlation."""
+        rows = self._raw.execute(
+            "SELECT execution_id FROM correlation WHERE id = %s ORDER BY execution_id", [correlation_id]
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def _heads(self, condition: str, values: JsonMap) -> list[tuple[Any, ...]]:
+        query = f"SELECT {EXECUTION_COLUMNS} FROM execution e WHERE {condition}"
+        return self._raw.execute(cast(Any, query), values).fetchall()
+
+    def _with_stages(self, rows: Sequence[tuple[Any, ...]], *, expand: bool) -> list[Execution]:
+        executions = [execution_of(row, []) for row in rows]
+        self.load_stages(executions, expand=expand)
+        return executions
+
+    def _stages(self, ids: Sequence[str], *, expand: bool) -> dict[str, list[StageExecution]]:
+        columns = STAGE_COLUMNS if expand else LIGHT_STAGE_COLUMNS
+        found: dict[str, list[StageExecution]] = {}
+        if ids:
+            query = f"SELECT {columns}, s.execution_id FROM stage s WHERE s.execution_id = ANY(%s) ORDER BY s.position"
+            for row in self._raw.execute(cast(Any, query), [list(ids)]):
+                found.setdefault(row[14], []).append(stage_of(row[:14]))
+        return found
+
+    def _embed_parents(self, triggers: Sequence[JsonMap], *, expand: bool, depth: int = _PARENTS_DEEPEST) -> None:
+        wanted = {
+            trigger["parentExecutionId"]
+            for trigger in triggers
+            if isinstance(trigger.get("parentExecutionId"), str) and "parentExecution" not in trigger
+        }
+        if not wanted or not depth:
+            return
+        rows = self._heads("e.id = ANY(%(ids)s)", {"ids": list(wanted)})
+        stages = self._stages(list(wanted), expand=True) if expand else {}
+        parents = {row[0]: execution_of(row, stages.get(row[0], [])) for row in rows}
+        self._embed_parents([parent.trigger for parent in parents.values()], expand=expand, depth=depth - 1)
+        for trigger in triggers:
+            parent = parents.get(trigger.get("parentExecutionId", ""))
+            if parent is not None and "parentExecution" not in trigger:
+                trigger["parentExecution"] = execution_document(parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which executions of one pipeline a list shows: those since a moment, else a few older ones."""
+
+    since: EpochMillis
+    old: int
+
+    def of(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        """Choose from rows, newest first; one that hasn't started is always recent."""
+        recent = [row for row in rows if row[9] is None or row[9] >= self.since]
+        return recent or rows[: self.old]

@@ -1,0 +1,153 @@
+"""What people do to an execution: cancel, pause, resume, judge, restart. Pure; the next advance acts on it.
+
+Source of the rules: spec 1.11, 1.14 (Spinnaker's Orca: `TaskController`, `RestartStageHandler`).
+"""
+
+from typing import Any, cast
+
+from kork.clock import EpochMillis
+from kork.errors import BadRequest, MethodNotAllowed, NotFound
+from kork.identity import Identity
+
+from orca.execution.model import Execution, JsonMap, Paused, StageExecution
+from orca.execution.rules import is_true
+from orca.execution.status import Status
+from orca.stages.catalogue import StageCatalogue, UnknownStageType
+
+
+def cancel(execution: Execution, user: str, reason: str | None) -> bool:
+    """Mark an execution cancelled; what has ended, or was cancelled before, stays as it is."""
+    if execution.status.is_complete or execution.canceled:
+        return False
+    execution.canceled, execution.canceled_by, execution.cancellation_reason = True, user, reason
+    return True
+
+
+def pause(execution: Execution, user: str, now: EpochMillis) -> None:
+    """Pause a RUNNING execution; raises `BadRequest` for any other."""
+    if execution.status is not Status.RUNNING:
+        raise BadRequest(
+            f"Unable to pause pipeline that is not RUNNING (executionId: {execution.id},"
+            f" currentStatus: {execution.status.value})",
+            exception="com.netflix.spinnaker.orca.pipeline.persistence.UnpausablePipelineException",
+        )
+    execution.status = Status.PAUSED
+    execution.paused = Paused(paused_by=user, pause_time=now)
+
+
+def resume(execution: Execution, user: str, now: EpochMillis) -> None:
+    """Let a PAUSED execution go on; raises `BadRequest` for any other."""
+    if execution.status is not Status.PAUSED:
+        raise BadRequest(
+            f"Unable to resume pipeline that is not PAUSED (executionId: {execution.id},"
+            f" currentStatus: {execution.status.value})",
+            exception="com.netflix.spinnaker.orca.pipeline.persistence.UnresumablePipelineException",
+        )
+    execution.status = Status.RUNNING
+    paused = execution.paused or Paused()
+    paused.resumed_by, paused.resume_time = user, now
+    execution.paused = paused
+
+
+def stage_in(execution: Execution, stage_id: str) -> StageExecution:
+    """Find a stage; raises `NotFound`."""
+    stage = execution.stage_by_id(stage_id)
+    if stage is None:
+        raise NotFound(f"No stage {stage_id} found in {execution.type} {execution.id}")
+    return stage
+
+
+def change_stage(
+    execution: Execution, stage_id: str, change: JsonMap, user: Identity, now: EpochMillis
+) -> StageExecution:
+    """Merge keys into a stage's context, note who did it, and have its tasks look at it now."""
+    stage = stage_in(execution, stage_id)
+    if is_true(change.get("manualSkip")) and not is_true(stage.context.get("canManuallySkip")):
+        raise MethodNotAllowed(f"Cannot manually skip stage {stage_id} ('{stage.name}'): it is not skippable")
+    stage.context.update(change)
+    stage.context["lastModifiedBy"] = user.user
+    stage.last_modified = {"user": user.user, "allowedAccounts": list(user.accounts), "lastModifiedTime": now}
+    for task in stage.tasks:
+        if task.status is Status.RUNNING:
+            task.due_at = now
+    return stage
+
+
+def restart(
+    execution: Execution,
+    stage_id: str,
+    user: str,
+    now: EpochMillis,
+    catalogue: StageCatalogue,
+    config: JsonMap | None = None,
+    extra: JsonMap | None = None,
+) -> tuple[list[StageExecution], list[StageExecution]]:
+    """Take the top-level stage of `stage_id`, and what comes after it, back to its beginning.
+
+    Gives the stages that were reset and those (synthetic ones) that are gone. The execution is RUNNING
+    again. `config` is the pipeline's present configuration: its preconditions replace the stages' own.
+    Raises `BadRequest` when the stage is under way.
+    """
+    top = execution.top_level(stage_in(execution, stage_id))
+    if not top.status.is_complete and top.status is not Status.NOT_STARTED:
+        raise BadRequest(
+            f"Stage '{top.name}' ({top.id}) can't be restarted: it is {top.status.value}; cancel the execution first"
+        )
+    previous = top.context.get("exception")
+    reset = [top, *(each for each in execution.all_downstream(top) if each.status.is_complete and each is not top)]
+    gone = [child for stage in reset for child in execution.descendants(stage)]
+    execution.remove(gone)
+    for stage in reset:
+        _reset(stage, catalogue)
+    top.context["restartDetails"] = {"restartedBy": user, "restartTime": now} | (
+        {"previousException": previous} if previous is not None else {}
+    )
+    top.context.update(extra or {})
+    _refresh_preconditions(execution, config or {})
+    execution.status, execution.start_time = Status.RUNNING, now
+    execution.start_time_expiry = None
+    execution.canceled, execution.canceled_by, execution.cancellation_reason = False, None, None
+    return reset, gone
+
+
+def _reset(stage: StageExecution, catalogue: StageCatalogue) -> None:
+    stage.status, stage.start_time, stage.end_time = Status.NOT_STARTED, None, None
+    stage.tasks = []
+    stage.planned = set()
+    context = dict(stage.context)
+    for key in ("exception", "beforeStagePlanningFailed", "expressionEvaluationSummary"):
+        context.pop(key, None)
+    alias: Any = context.get("alias")
+    try:
+        definition = catalogue.find(stage.type, alias if isinstance(alias, str) else None)
+        context = definition.prepare_restart(context)
+    except UnknownStageType:
+        pass
+    stage.context = context
+
+
+def _refresh_preconditions(execution: Execution, config: JsonMap) -> None:
+    listed: Any = config.get("stages")
+    if not isinstance(listed, list):
+        return
+    for each in cast(list[Any], listed):
+        if not isinstance(each, dict) or "preconditions" not in each:
+            continue
+        given = cast(JsonMap, each)
+        stage = execution.stage_by_ref(str(given.get("refId")))
+        if stage is not None and stage.type == "checkPreconditions" and stage.status is Status.NOT_STARTED:
+            stage.context["preconditions"] = given["preconditions"]
+
+
+def force_cancel(execution: Execution, user: str, now: EpochMillis) -> list[StageExecution]:
+    """End an execution and all that runs in it as CANCELED, whatever its tasks do; gives the stages ended."""
+    ended = [stage for stage in execution.stages if stage.status in (Status.RUNNING, Status.PAUSED)]
+    for stage in ended:
+        stage.status, stage.end_time = Status.CANCELED, now
+        for task in stage.tasks:
+            if task.status in (Status.RUNNING, Status.PAUSED):
+                task.status, task.end_time, task.due_at, task.in_flight = Status.CANCELED, now, None, False
+    execution.status, execution.canceled, execution.canceled_by = Status.CANCELED, True, user
+    execution.cancellation_reason = "Force canceled by admin"
+    execution.end_time = now
+    return ended

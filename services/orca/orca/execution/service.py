@@ -1,0 +1,190 @@
+"""Changing executions: each change is one transaction under the execution's lock, and rings afterwards."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kork.database import Database
+from kork.errors import Conflict, NotFound
+from kork.identity import Identity
+
+from orca.bell import Bell
+from orca.execution import operations
+from orca.execution.changes import execution_event, updated_event
+from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.listing import Executions
+from orca.execution.model import Execution, ExecutionType, JsonMap
+from orca.execution.parents import embed_parents
+from orca.execution.status import Status
+from orca.execution.store import ExecutionStore, Locked
+from orca.settings import OrcaSettings
+from orca.stages.catalogue import StageCatalogue
+
+_KINDS: dict[ExecutionType, str] = {"PIPELINE": "pipeline", "ORCHESTRATION": "orchestration"}
+
+
+def missing(kind: ExecutionType | None, execution_id: str) -> NotFound:
+    """The error for an execution that doesn't exist."""
+    return NotFound(
+        f"No {kind or 'execution'} found for {execution_id}",
+        exception="com.netflix.spinnaker.orca.pipeline.persistence.ExecutionNotFoundException",
+    )
+
+
+class ExecutionService:
+    """Reads and changes single executions."""
+
+    def __init__(self, database: Database, settings: OrcaSettings, bell: Bell, catalogue: StageCatalogue) -> None:
+        self._database = database
+        self._settings = settings
+        self._bell = bell
+        self._catalogue = catalogue
+
+    def get(self, kind: ExecutionType | None, execution_id: str) -> Execution:
+        """Give an execution with its parents; raises `NotFound`."""
+        with self._database.connect() as connection:
+            store = ExecutionStore(connection)
+            loaded = store.load(execution_id)
+            if loaded is None or (kind and loaded.execution.type != kind):
+                raise missing(kind, execution_id)
+            embed_parents(store, loaded)
+            return loaded.execution
+
+    def delete(self, kind: ExecutionType, execution_id: str) -> None:
+        """Delete an execution that has ended; raises `Conflict` while it hasn't."""
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            execution = _locked(store, kind, execution_id).execution
+            if not execution.status.is_complete:
+                raise Conflict(
+                    f"Not deleting {_KINDS[kind]} {execution_id}: it is {execution.status.value}; cancel it first"
+                )
+            store.delete(execution_id)
+
+    def cancel(self, kind: ExecutionType, execution_id: str, user: str, reason: str | None) -> None:
+        """Cancel an execution; nothing happens to one that has ended."""
+        self._change(kind, execution_id, lambda locked: operations.cancel(locked.execution, user, reason))
+
+    def cancel_all(self, kind: ExecutionType, execution_ids: list[str], user: str) -> None:
+        """Cancel several executions; unknown ones are passed over."""
+        for execution_id in execution_ids:
+            try:
+                self.cancel(kind, execution_id, user, None)
+            except NotFound:
+                continue
+
+    def pause(self, execution_id: str, user: str) -> None:
+        """Pause a RUNNING pipeline."""
+        self._change("PIPELINE", execution_id, lambda locked: operations.pause(locked.execution, user, locked.now))
+
+    def resume(self, execution_id: str, user: str) -> None:
+        """Let a PAUSED pipeline go on."""
+        self._change("PIPELINE", execution_id, lambda locked: operations.resume(locked.execution, user, locked.now))
+
+    def change_stage(
+        self, kind: ExecutionType, execution_id: str, stage_id: str, change: JsonMap, user: Identity
+    ) -> Execution:
+        """Merge keys into a stage's context (a judgment, `skipRemainingWait`, `manualSkip`)."""
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = _locked(store, kind, execution_id)
+            stage = operations.change_stage(locked.execution, stage_id, change, user, locked.now)
+            store.save(locked.loaded, [stage.id], [], head=False)
+            store.publish([updated_event(locked.execution)])
+            store.make_due([execution_id], locked.now)
+            embed_parents(store, locked.loaded)
+        self._bell.advance([execution_id])
+        return locked.execution
+
+    def restart_stage(self, execution_id: str, stage_id: str, config: JsonMap, user: str) -> Execution:
+        """Run a stage, and those after it, again; the parent pipeline's stage that waited for it too."""
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = _locked(store, "PIPELINE", execution_id)
+            self._restart(store, locked, stage_id, user, config, None)
+            rung = [execution_id]
+            if self._wait_for_turn(Turns(connection), locked.execution):
+                store.save(locked.loaded, [], [], head=True)
+            else:
+                rung += self._restart_parent(store, locked.execution, user)
+            embed_parents(store, locked.loaded)
+        self._bell.advance(rung)
+        return locked.execution
+
+    def force_cancel(self, kind: ExecutionType, execution_id: str, user: str) -> None:
+        """Mark an execution CANCELED with all that runs in it, without waiting for its tasks."""
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = _locked(store, kind, execution_id)
+            execution = locked.execution
+            if execution.status.is_complete:
+                return
+            ended = operations.force_cancel(execution, user, locked.now)
+            store.drop_io(execution_id, [stage.id for stage in execution.stages])
+            store.save(locked.loaded, [stage.id for stage in ended], [], head=True)
+            store.set_due(execution_id, None, locked.now)
+            store.publish([execution_event(execution, "failed"), updated_event(execution)])
+            turns = Turns(connection)
+            turns.leave(execution_id)
+            waiting = turns.lock_to_call(execution.pipeline_config_id) if execution.pipeline_config_id else []
+            if waiting:
+                store.make_due(waiting, locked.now)
+        self._bell.advance(waiting)
+
+    def correlated(self, correlation_id: str) -> list[str]:
+        """List the executions with this correlation id."""
+        with self._database.connect() as connection:
+            return Executions(connection).correlated(correlation_id)
+
+    def _change(self, kind: ExecutionType, execution_id: str, change: Callable[[Locked], Any]) -> None:
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = _locked(store, kind, execution_id)
+            if change(locked) is False:
+                return
+            store.save(locked.loaded, [], [], head=True)
+            store.publish([updated_event(locked.execution)])
+            store.make_due([execution_id], locked.now)
+        self._bell.advance([execution_id])
+
+    def _restart(
+        self, store: ExecutionStore, locked: Locked, stage_id: str, user: str, config: JsonMap, extra: JsonMap | None
+    ) -> None:
+        execution = locked.execution
+        reset, gone = operations.restart(execution, stage_id, user, locked.now, self._catalogue, config, extra)
+        changed = {stage.id for stage in reset} | {
+            stage.id for stage in execution.stages if stage.type == "checkPreconditions"
+        }
+        store.drop_io(execution.id, [stage.id for stage in (*reset, *gone)])
+        store.save(locked.loaded, changed, [stage.id for stage in gone], head=True)
+        store.publish([updated_event(execution)])
+        store.make_due([execution.id], locked.now)
+
+    def _wait_for_turn(self, turns: Turns, execution: Execution) -> bool:
+        """Put a restarted execution into its pipeline's queue when others run."""
+        if execution.pipeline_config_id is None or not (execution.limit_concurrent or execution.max_concurrent > 0):
+            return False
+        turns.lock(execution.pipeline_config_id)
+        decision = decide(execution, turns.queue_for(execution), self._settings.executions.max_waiting)
+        if decision.turn is not Turn.WAIT:
+            return False
+        execution.status = Status.NOT_STARTED
+        turns.join(execution)
+        return True
+
+    def _restart_parent(self, store: ExecutionStore, execution: Execution, user: str) -> list[str]:
+        trigger = execution.trigger
+        parent_id, stage_id = trigger.get("parentExecutionId"), trigger.get("parentPipelineStageId")
+        if not isinstance(parent_id, str) or not isinstance(stage_id, str):
+            return []
+        parent = store.lock(parent_id, wait=True)
+        if parent is None or not parent.execution.status.is_complete or parent.execution.stage_by_id(stage_id) is None:
+            return []
+        self._restart(store, parent, stage_id, user, {}, {"_skipPipelineRestart": True})
+        return [parent_id]
+
+
+def _locked(store: ExecutionStore, kind: ExecutionType, execution_id: str) -> Locked:
+    locked = store.lock(execution_id, wait=True)
+    if locked is None or locked.execution.type != kind:
+        raise missing(kind, execution_id)
+    return locked

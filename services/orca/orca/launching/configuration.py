@@ -1,0 +1,213 @@
+"""From a pipeline's configuration to an execution that hasn't started. Pure.
+
+Source of the rules: spec 6.1, 6.2 (Spinnaker's Orca: `OperationsController`, `ExecutionLauncher`).
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from kork.clock import EpochMillis
+from kork.errors import BadRequest
+from kork.identity import Identity
+from spel import render_tree
+
+from orca.documents import Document, as_list, as_object, json_type
+from orca.execution.model import Execution, StageExecution
+from orca.expressions.functions import PURE
+from orca.launching.graph import InvalidPipeline, stages_of
+
+DEFAULT_APPLICATION = "spinnaker_unknown"
+_NO_SUFFIX = frozenset({"aws", "titus"})
+_NOT_CONTEXT = frozenset({"type", "name", "refId", "requisiteStageRefIds", "startTimeExpiry"})
+_TRIGGER_LISTS = ("artifacts", "notifications", "resolvedExpectedArtifacts", "expectedArtifacts")
+_TRIGGER_FLAGS = ("rebake", "dryRun", "strategy")
+
+
+class DisabledPipeline(BadRequest):
+    """400: the pipeline is switched off."""
+
+    exception = "com.netflix.spinnaker.kork.exceptions.ConfigurationException"
+
+
+class SubmissionRoot:
+    """What expressions see when a pipeline is submitted; any other name is an error, so its text stays."""
+
+    def __init__(self, values: Document) -> None:
+        self._values = values
+
+    def spel_has(self, name: str) -> bool:
+        """Say whether there is a value `name`."""
+        return name in self._values
+
+    def spel_get(self, name: str) -> Any:
+        """Give the value `name`."""
+        return self._values[name]
+
+
+def read_trigger(pipeline: Document, user: Identity) -> Document:
+    """Give the trigger with its defaults."""
+    given: Any = pipeline.get("trigger")
+    trigger: Document = dict(cast(Document, given)) if isinstance(given, dict) else {}
+    trigger["type"] = trigger.get("type") or "manual"
+    trigger["user"] = trigger.get("user") or ("[anonymous]" if user.is_anonymous else user.user)
+    for key in ("type", "user", "correlationId", "parentPipelineId", "parentPipelineStageId"):
+        if not isinstance(trigger.get(key), str | None):
+            raise BadRequest(f"'trigger.{key}' must be text, not {json_type(trigger[key])}.")
+    parameters = trigger.get("parameters")
+    trigger["parameters"] = dict(as_object(parameters, "'trigger.parameters'")) if parameters is not None else {}
+    for key in _TRIGGER_LISTS:
+        trigger[key] = as_list(trigger.get(key), f"'trigger.{key}'")
+    for key in _TRIGGER_FLAGS:
+        trigger[key] = is_yes(trigger.get(key))
+    return trigger
+
+
+def with_parameter_defaults(pipeline: Document, trigger: Document) -> Document:
+    """Give a declared parameter its default when the trigger doesn't say; a declared null stays null."""
+    given = dict(trigger["parameters"])
+    for n, declared in enumerate(as_list(pipeline.get("parameterConfig"), "'parameterConfig'")):
+        parameter = as_object(declared, f"parameterConfig[{n}]")
+        name = parameter.get("name")
+        if not isinstance(name, str):
+            raise BadRequest(f"parameterConfig[{n}].name must be text, not {json_type(name)}.")
+        if name not in given:
+            given[name] = parameter.get("default")
+    return trigger | {"parameters": given}
+
+
+def check_enabled(pipeline: Document) -> None:
+    """Refuse a pipeline that is switched off."""
+    if is_yes(pipeline.get("disabled")):
+        raise DisabledPipeline(
+            f"Pipeline '{pipeline.get('name')}' in application '{pipeline.get('application')}' is disabled"
+            " and cannot be started"
+        )
+
+
+def evaluate_submission(pipeline: Document, trigger: Document) -> Document:
+    """Evaluate what can be known at the start: everything, or with `spelEvaluator: v4` all but the stages."""
+    kept = {"trigger", "parameterConfig"} | ({"stages"} if pipeline.get("spelEvaluator") == "v4" else set[str]())
+    wanted = {key: value for key, value in pipeline.items() if key not in kept}
+    seen = {"trigger": trigger, "templateVariables": pipeline.get("templateVariables") or {}}
+    root = SubmissionRoot(seen | {"parameters": trigger["parameters"]})
+    evaluated, _ = render_tree(wanted, root, functions=PURE)
+    return evaluated | {key: pipeline[key] for key in kept if key in pipeline}
+
+
+def make_pipeline(
+    pipeline: Document,
+    trigger: Document,
+    *,
+    execution_id: str,
+    user: Identity,
+    origin: str,
+    now: EpochMillis,
+    new_id: Callable[[], str],
+) -> Execution:
+    """Make the execution of a checked and evaluated pipeline."""
+    execution = Execution(
+        "PIPELINE",
+        execution_id,
+        _text(pipeline, "application") or DEFAULT_APPLICATION,
+        stages_from(stages_of(pipeline), new_id),
+        name=_text(pipeline, "name"),
+        pipeline_config_id=_text(pipeline, "id") or None,
+        root_id=_text(pipeline, "rootId") or None,
+        limit_concurrent=is_yes(pipeline.get("limitConcurrent")),
+        max_concurrent=_number(pipeline, "maxConcurrentExecutions") or 0,
+        keep_waiting=is_yes(pipeline.get("keepWaitingPipelines")),
+        start_time_expiry=_number(pipeline, "startTimeExpiry"),
+        initial_config=_object(pipeline, "initialConfig") or {},
+        spel_evaluator=_text(pipeline, "spelEvaluator"),
+        template_variables=_object(pipeline, "templateVariables"),
+        source=_object(pipeline, "source"),
+        notifications=[
+            as_object(each, f"notifications[{n}]") for n, each in enumerate(_list(pipeline, "notifications"))
+        ],
+    )
+    return _finished(execution, trigger, user, _text(pipeline, "origin") or origin, now)
+
+
+def make_orchestration(
+    request: Document,
+    trigger: Document,
+    *,
+    execution_id: str,
+    user: Identity,
+    origin: str,
+    now: EpochMillis,
+    new_id: Callable[[], str],
+) -> Execution:
+    """Make the execution of a list of jobs (`POST /ops`)."""
+    jobs = request | {"stages": request.get("stages") or request.get("job") or []}
+    execution = Execution(
+        "ORCHESTRATION",
+        execution_id,
+        _text(request, "application") or DEFAULT_APPLICATION,
+        stages_from(stages_of(jobs), new_id),
+        description=_text(request, "description") or _text(request, "name"),
+        initial_config=_object(request, "initialConfig") or {},
+        notifications=[each for each in trigger["notifications"] if isinstance(each, dict)],
+    )
+    return _finished(execution, trigger, user, origin, now)
+
+
+def stages_from(stages: list[Document], new_id: Callable[[], str]) -> list[StageExecution]:
+    """Make the stages of checked configurations; what isn't a field of a stage is its context."""
+    made: list[StageExecution] = []
+    for stage in stages:
+        provider: Any = stage.get("providerType")
+        suffix = f"_{provider}" if isinstance(provider, str) and provider and provider not in _NO_SUFFIX else ""
+        made.append(
+            StageExecution(
+                id=new_id(),
+                ref_id=stage["refId"],
+                type=f"{stage['type']}{suffix}",
+                name=stage.get("name") or stage["type"],
+                context={key: value for key, value in stage.items() if key not in _NOT_CONTEXT},
+                requisites=stage["requisiteStageRefIds"],
+                start_time_expiry=_number(stage, "startTimeExpiry"),
+            )
+        )
+    return made
+
+
+def is_yes(value: Any) -> bool:
+    """Read a flag as Java's `parseBoolean` reads its text."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def _finished(execution: Execution, trigger: Document, user: Identity, origin: str, now: EpochMillis) -> Execution:
+    execution.trigger = trigger
+    execution.build_time = now
+    execution.origin = origin
+    execution.authentication = {"user": user.user, "allowedAccounts": list(user.accounts)}
+    execution.number()
+    return execution
+
+
+def _text(document: Document, key: str) -> str | None:
+    value = document.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InvalidPipeline(f"'{key}' must be text, not {json_type(value)}.")
+    return value
+
+
+def _number(document: Document, key: str) -> int | None:
+    value = document.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+        value = int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) >= 2**53:
+        raise InvalidPipeline(f"'{key}' must be a whole number, not {json_type(value)}.")
+    return int(value)
+
+
+def _object(document: Document, key: str) -> Document | None:
+    value = document.get(key)
+    return None if value is None else as_object(value, f"'{key}'")
+
+
+def _list(document: Document, key: str) -> list[Any]:
+    return as_list(document.get(key), f"'{key}'")

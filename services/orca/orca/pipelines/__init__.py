@@ -1,0 +1,1 @@
+"""Executions of pipelines, as the API shows and changes them."""

@@ -1,0 +1,1 @@
+"""Orchestrations, which Spinnaker's API calls tasks."""
