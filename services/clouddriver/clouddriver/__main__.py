@@ -1,11 +1,12 @@
-"""`python -m clouddriver [api|migrate]`."""
+"""`python -m clouddriver [api|migrate|cache]`."""
 
 from kork.app import service_main
 
 from clouddriver.app import create_app
 from clouddriver.settings import ClouddriverSettings
+from clouddriver.watching import run_cache
 
-main = service_main("clouddriver", ClouddriverSettings, create_app)
+main = service_main("clouddriver", ClouddriverSettings, create_app, roles={"cache": run_cache})
 
 if __name__ == "__main__":
     main()

@@ -1,14 +1,22 @@
 """The front of clouddriver."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
-from kork.app import database_check, service_app
+from kork.app import Health, HealthCheck, background, database_check, run_sync, service_app
 from kork.database import Database
 
+from clouddriver.applications.endpoints import application_router, placed_router
+from clouddriver.applications.service import ApplicationService
+from clouddriver.credentials.endpoints import credentials_router
 from clouddriver.kubernetes.accounts import Accounts
+from clouddriver.kubernetes.cache import Cache
 from clouddriver.kubernetes.resources import ResourceStore
+from clouddriver.kubernetes.states import AccountStates
+from clouddriver.manifests.endpoints import manifest_router
+from clouddriver.manifests.service import ManifestService
 from clouddriver.settings import ClouddriverSettings
 
 
@@ -17,19 +25,44 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
     database = Database(settings.database, schema="clouddriver")
     accounts = Accounts(settings.kubernetes)
     resources = ResourceStore(database)
+    states = AccountStates(database)
+    applications = ApplicationService(resources)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.accounts, app.state.resources = accounts, resources
-        yield
-        accounts.close()
-        database.dispose()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(database.dispose)
+            stack.callback(accounts.close)
+            if settings.embedded:
+                cache = Cache(accounts, resources, states, owner="embedded")
+                await stack.enter_async_context(background(cache.run()))
+            yield
 
     return service_app(
         "clouddriver",
         settings,
-        routers=[],
-        checks={"database": database_check(database)},
+        routers=[
+            credentials_router(accounts, resources, states, settings.credentials),
+            manifest_router(ManifestService(accounts, resources)),
+            application_router(applications),
+            placed_router(applications),
+        ],
+        checks={"database": database_check(database), "kubernetes": accounts_check(accounts, states)},
         lifespan=lifespan,
         description="Accounts, what is in their clusters, and changes to it.",
     )
+
+
+def accounts_check(accounts: Accounts, states: AccountStates) -> HealthCheck:
+    """Make the check of the accounts: an account in trouble degrades the service, and never stops it."""
+
+    async def check() -> Health:
+        found = await run_sync(states.read, [account.name for account in accounts])
+        troubled: dict[str, Any] = {
+            name: {"status": state.health.status, "reason": state.health.reason, "fix": state.health.fix}
+            for name, state in found.items()
+            if state.health.status != "UP"
+        }
+        return Health("DEGRADED" if troubled else "UP", troubled or None)
+
+    return check

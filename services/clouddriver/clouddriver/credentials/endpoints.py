@@ -1,8 +1,9 @@
 """`/credentials`, and how the accounts are."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from kork.app import JSONResponse
 from kork.errors import Forbidden, NotFound
 from kork.identity import CurrentUser, Identity
 
@@ -25,43 +26,45 @@ def credentials_router(
         return account.settings.namespaces or resources.names(account.name, "Namespace")
 
     @router.get("/credentials")
-    def list_credentials(expand: Expand = False) -> list[dict[str, Any]]:
+    def list_credentials(expand: Expand = False) -> Response:
         """List the accounts; `expand=true` adds what their provider says of them."""
         if not expand:
-            return [collapsed(account.settings, settings) for account in accounts]
-        return [expanded(account.settings, settings, namespaces(account)) for account in accounts]
+            return JSONResponse([collapsed(account.settings, settings) for account in accounts])
+        return JSONResponse([expanded(account.settings, settings, namespaces(account)) for account in accounts])
 
     @router.get("/credentials/type/{type}")
-    def list_definitions(type: str) -> list[dict[str, Any]]:
+    def list_definitions(type: str) -> Response:
         """List the definitions of accounts that are kept in the database: none, they are in the settings file."""
-        return []
+        return JSONResponse([])
 
     @router.get("/credentials/{name}")
-    def get_credentials(name: str) -> dict[str, Any]:
+    def get_credentials(name: str) -> Response:
         """Give one account. 404 when there is none of that name."""
         account = accounts.get(name)
         state = states.read([name])[name]
-        return expanded(account.settings, settings, namespaces(account)) | {"health": account_health(account, state)}
+        return JSONResponse(
+            expanded(account.settings, settings, namespaces(account)) | {"health": account_health(account, state)}
+        )
 
     @router.get("/credentials/{name}/authorized")
-    def check_authorized(name: str, user: CurrentUser) -> dict[str, Any]:
+    def check_authorized(name: str, user: CurrentUser) -> Response:
         """Say that the caller may WRITE to an account: 403 when not, 404 when there is none."""
         account = accounts.get(name)
         if not may_write(account, user):
             raise Forbidden(f"'{user.user}' may not WRITE to account '{name}'.")
-        return collapsed(account.settings, settings)
+        return JSONResponse(collapsed(account.settings, settings))
 
     @router.get("/credentials/{name}/history")
-    def account_history(name: str) -> list[dict[str, Any]]:
+    def account_history(name: str) -> Response:
         """List the versions of an account's definition. 404: definitions are in the settings file."""
         accounts.get(name)
         raise NotFound(f"The account '{name}' is defined in gennaker.yml, which keeps no versions.")
 
     @router.get("/accounts/health")
-    def accounts_health() -> list[dict[str, Any]]:
+    def accounts_health() -> Response:
         """Say of every account how it is, why, and what to do."""
         found = states.read([account.name for account in accounts])
-        return [account_health(account, found[account.name]) for account in accounts]
+        return JSONResponse([account_health(account, found[account.name]) for account in accounts])
 
     return router
 

@@ -190,10 +190,12 @@ class ResourceStore:
         *,
         accounts: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
-        namespace: str | None = None,
+        namespaces: Sequence[str] | None = None,
         application: str | None = None,
         cluster: str | None = None,
         owners: Sequence[str] | None = None,
+        uid: str | None = None,
+        name: str | None = None,
     ) -> list[Resource]:
         """List objects; every argument narrows. `kinds` in any case; `owners` are uids of owners."""
         where = ["NOT deleted"]
@@ -201,9 +203,11 @@ class ResourceStore:
         conditions: list[tuple[str, str, Any]] = [
             ("account = ANY(:accounts)", "accounts", None if accounts is None else list(accounts)),
             ("kind = ANY(:kinds)", "kinds", None if kinds is None else [kind_key(kind) for kind in kinds]),
-            ("namespace = :namespace", "namespace", namespace),
+            ("namespace = ANY(:namespaces)", "namespaces", None if namespaces is None else list(namespaces)),
             ("lower(application) = :application", "application", application and application.lower()),
             ("cluster = :cluster", "cluster", cluster),
+            ("uid = :uid", "uid", uid),
+            ("name = :name", "name", name),
             ("owners && CAST(:owners AS text[])", "owners", None if owners is None else list(owners)),
         ]
         for condition, name, value in conditions:
@@ -220,7 +224,7 @@ class ResourceStore:
     def clusters(
         self, kinds: Sequence[str], *, application: str | None = None
     ) -> "builtins.list[tuple[str, str, str]]":
-        """List what has clusters as (application, account, `<kind> <cluster>` … as stored), without any body."""
+        """List the clusters as (application, account, cluster), without reading any body."""
         with self._database.connect() as connection:
             rows = connection.execute(
                 text(

@@ -1,0 +1,1 @@
+"""What an application has in the clouds: clusters, server groups, load balancers."""
