@@ -10,6 +10,7 @@ from kork.database import Database
 
 from clouddriver.applications.endpoints import application_router, placed_router
 from clouddriver.applications.service import ApplicationService
+from clouddriver.artifacts.endpoints import artifact_router
 from clouddriver.credentials.endpoints import credentials_router
 from clouddriver.kubernetes.accounts import Accounts
 from clouddriver.kubernetes.cache import Cache
@@ -17,6 +18,8 @@ from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.states import AccountStates
 from clouddriver.manifests.endpoints import manifest_router
 from clouddriver.manifests.service import ManifestService
+from clouddriver.operations.bells import BellSweep, celery_bell
+from clouddriver.operations.endpoints import operations_router
 from clouddriver.settings import ClouddriverSettings
 
 
@@ -27,12 +30,14 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
     resources = ResourceStore(database)
     states = AccountStates(database)
     applications = ApplicationService(resources)
+    ring = celery_bell(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(database.dispose)
             stack.callback(accounts.close)
+            await stack.enter_async_context(background(BellSweep(database, ring).run()))
             if settings.embedded:
                 cache = Cache(accounts, resources, states, owner="embedded")
                 await stack.enter_async_context(background(cache.run()))
@@ -46,6 +51,8 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             manifest_router(ManifestService(accounts, resources)),
             application_router(applications),
             placed_router(applications),
+            artifact_router(settings.artifacts),
+            operations_router(database, accounts, ring),
         ],
         checks={"database": database_check(database), "kubernetes": accounts_check(accounts, states)},
         lifespan=lifespan,

@@ -3,6 +3,7 @@
 from kork.settings import ServiceSettings, Settings
 from pydantic import Field
 
+from clouddriver.artifacts.settings import ArtifactsSettings
 from clouddriver.kubernetes.settings import KubernetesSettings
 
 
@@ -18,3 +19,4 @@ class ClouddriverSettings(ServiceSettings):
 
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     credentials: CredentialsSettings = Field(default_factory=CredentialsSettings)
+    artifacts: ArtifactsSettings = Field(default_factory=ArtifactsSettings)

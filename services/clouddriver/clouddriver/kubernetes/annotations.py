@@ -108,6 +108,11 @@ def load_balancers_of(manifest: Manifest) -> list[str]:
     return cast(list[str], names)
 
 
+def load_balancers_annotation(names: list[str]) -> dict[str, str]:
+    """Give the annotation that says which load balancers a workload is behind."""
+    return {LOAD_BALANCERS: orjson.dumps(names).decode()}
+
+
 def manifest_moniker(manifest: Manifest) -> Moniker:
     """Say to what a live object belongs."""
     return moniker_of(kind_of_manifest(manifest).name, name_of(manifest), annotations_of(manifest))

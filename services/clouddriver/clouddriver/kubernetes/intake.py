@@ -1,8 +1,12 @@
-"""What a user sent, made into a list of manifests that can be deployed. Pure, apart from asking what a cluster serves."""
+"""What a user sent, made into manifests that can be deployed.
+
+Pure, apart from asking which kinds a cluster serves.
+"""
 
 from collections.abc import Sequence
 from typing import Any, cast
 
+from kork.documents import json_type
 from ruamel.yaml import YAML, YAMLError
 
 from clouddriver.kubernetes.accounts import Account
@@ -50,7 +54,7 @@ def _parsed(content: str) -> list[Any]:
 def fault_in(document: Any, position: int) -> str | None:
     """Say what makes a document no manifest; None when it is one. `position` counts from 1."""
     if not isinstance(document, dict):
-        return f"Manifest {position} is not an object but {_json_type(document)}."
+        return f"Manifest {position} is not an object but {json_type(document)}."
     manifest = cast(Manifest, document)
     kind = manifest.get("kind")
     if not isinstance(kind, str) or not kind:
@@ -65,7 +69,7 @@ def fault_in(document: Any, position: int) -> str | None:
     for field in ("namespace", "annotations", "labels"):
         value = mapping_at(manifest, "metadata").get(field)
         if value is not None and not isinstance(value, str if field == "namespace" else dict):
-            return f"{where} has a 'metadata.{field}' that is {_json_type(value)}."
+            return f"{where} has a 'metadata.{field}' that is {json_type(value)}."
     return kind_of_manifest(manifest).not_deployable
 
 
@@ -99,19 +103,3 @@ def require_namespace(account: Account, namespace: str, what: str) -> None:
             f"The account '{account.name}' may not touch the namespace '{namespace}' ({what}): "
             "see its 'namespaces' and 'omitNamespaces'."
         )
-
-
-def _json_type(value: Any) -> str:
-    match value:
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case dict():
-            return "an object"
-        case _:
-            return "null"

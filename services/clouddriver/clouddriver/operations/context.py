@@ -28,6 +28,10 @@ class OperationFailed(Exception):
         self.details = details
 
 
+class MayWorkLater(OperationFailed):
+    """The cluster did not do it just now; the step is repeated some times before this is the operation's failure."""
+
+
 class Description(BaseModel):
     """What an operation is asked to do. Orca sends its whole stage, so that fields of others are no fault."""
 
@@ -37,17 +41,20 @@ class Description(BaseModel):
 
 
 class OperationContext(ABC):
-    """What an operation gets beside its description."""
+    """What an operation gets beside its description.
+
+    `marker` names this step of this operation; an object that carries it was made here before.
+    """
 
     def __init__(
         self,
-        operation_id: str,
+        marker: str,
         account: Account,
         resources: ResourceStore,
         settings: KubernetesSettings,
         versions: VersionPromises,
     ) -> None:
-        self.operation_id = operation_id
+        self.marker = marker
         self.account = account
         self.resources = resources
         self.settings = settings

@@ -1,0 +1,1 @@
+"""Artifacts: things that pipelines refer to, and how their contents are fetched."""

@@ -1,0 +1,35 @@
+"""`/artifacts`."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from kork.app import run_sync
+from kork.documents import read_object
+from kork.errors import BadRequest
+
+from clouddriver.artifacts.fetching import ArtifactAccounts
+from clouddriver.artifacts.settings import ArtifactsSettings
+from clouddriver.kubernetes.artifact import Artifact
+
+
+def artifact_router(settings: ArtifactsSettings) -> APIRouter:
+    """Make the routes of artifacts."""
+    router = APIRouter(prefix="/artifacts", tags=["artifacts"])
+    accounts = ArtifactAccounts(settings)
+
+    @router.get("/credentials")
+    def credentials() -> list[dict[str, Any]]:
+        """List the artifact accounts."""
+        return [account.to_json() for account in accounts.all()]
+
+    @router.put("/fetch")
+    async def fetch(request: Request) -> Response:
+        """Give the contents of an artifact, as bytes. 404 when no account fetches it, 502 when it isn't given."""
+        artifact = Artifact.from_json(read_object(await request.body()))
+        if not artifact.type:
+            raise BadRequest("The artifact has no 'type'.")
+        if not artifact.reference:
+            raise BadRequest(f"The artifact of type '{artifact.type}' has no 'reference'.")
+        return Response(await run_sync(accounts.fetch, artifact), media_type="application/octet-stream")
+
+    return router
