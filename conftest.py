@@ -14,6 +14,8 @@ import psycopg
 import pytest
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
 
+pytest_plugins = ["testcluster.fixtures"]
+
 _names = itertools.count()
 
 
