@@ -1,8 +1,10 @@
 """The worker: does operations when a bell names one."""
 
-from functools import cached_property
+import threading
+from typing import Any
 
 from celery import Celery
+from kork.celery import CLOUDDRIVER_QUEUE, make_celery
 from kork.database import Database
 
 from clouddriver.kubernetes.accounts import Accounts
@@ -16,19 +18,29 @@ class _Worker:
 
     def __init__(self, settings: ClouddriverSettings) -> None:
         self._settings = settings
+        self._lock = threading.Lock()
+        self._runner: OperationRunner | None = None
 
-    @cached_property
-    def runner(self) -> OperationRunner:
-        """Give what does the operations."""
-        database = Database(self._settings.database, schema="clouddriver")
-        return OperationRunner(database, Accounts(self._settings.kubernetes), self._settings.kubernetes)
+    def operate(self, operation_id: str) -> None:
+        """Do an operation, unless another worker is at it."""
+        with self._lock:
+            if self._runner is None:
+                database = Database(self._settings.database, schema="clouddriver")
+                accounts = Accounts(self._settings.kubernetes)
+                self._runner = OperationRunner(database, accounts, self._settings.kubernetes)
+        self._runner.run(operation_id)
 
 
 def register(app: Celery, settings: ClouddriverSettings) -> None:
     """Declare `clouddriver.operate(operation_id)` on a Celery application."""
-    worker = _Worker(settings)
+    declare: Any = app.task
+    declare(name=OPERATE, shared=False)(_Worker(settings).operate)
 
-    def operate(operation_id: str) -> None:
-        worker.runner.run(operation_id)
 
-    app.task(name=OPERATE)(operate)
+def run_worker(settings: ClouddriverSettings, arguments: list[str]) -> None:
+    """Serve the queue until SIGTERM (`python -m clouddriver worker`); further arguments are Celery's."""
+    app: Any = make_celery(settings)
+    register(app, settings)
+    threads = ["--pool", "threads", "--concurrency", str(settings.kubernetes.operations_at_once)]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
+    app.worker_main(["worker", "--queues", CLOUDDRIVER_QUEUE, *threads, *quiet, *arguments])

@@ -141,6 +141,7 @@ class KubernetesSettings(Settings):
     managed_by_suffix: str = ""
     docker_image_binding: str = Field(default="match-name-and-tag", pattern="^match-name-(and-tag|only)$")
     request_timeout_seconds: float = Field(default=30.0, gt=0)
+    operations_at_once: int = Field(default=8, ge=1, description="threads of a worker process")
 
     @model_validator(mode="before")
     @classmethod
