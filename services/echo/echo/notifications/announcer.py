@@ -93,7 +93,7 @@ def deliveries_of(notice: Notice, application: Document, senders: SenderCatalogu
             sender = senders.find(notification.get("type"))
             address = sender.address_of(notification) if sender else None
             if sender is None or address is None:
-                _log.info("notification.skipped", type=notification.get("type"), event=occasion.event)
+                _log.info("notification.skipped", type=notification.get("type"), occasion=occasion.event)
                 continue
             message = message_of(occasion, notice.payload, notification, base_url)
             id = f"{notice.event_id}-{occasion.event}-{position}"
