@@ -521,7 +521,11 @@ class _Engine:
         return as_dry_run(definition, stage) if self.execution.trigger.get("dryRun") is True else definition
 
     def evaluate(self, stage: StageExecution, definition: Stage[Any]) -> None:
-        stage.context = self.evaluator.context(self.execution, stage, definition.raw_keys(stage.context))
+        written = stage.context
+        evaluated = self.evaluator.context(self.execution, stage, definition.raw_keys(written))
+        if evaluated is not written and self.execution.spel_evaluator == "v4":
+            evaluated = definition.note_sources(written, evaluated)
+        stage.context = evaluated
 
     def evaluated(self, stage: StageExecution) -> JsonMap:
         try:

@@ -104,7 +104,8 @@ def _stack(error: BaseException) -> str:
 
 def add_summaries(stage: StageExecution) -> None:
     """Add failed expressions, and the failures that were ignored, to the errors that clients show (1.9)."""
-    found = _expression_errors(stage.context.get("expressionEvaluationSummary"))
+    expressions = _expression_errors(stage.context.get("expressionEvaluationSummary"))
+    found = list(expressions)
     if stage.status is Status.FAILED_CONTINUE:
         for task in stage.tasks:
             details: Any = task.exception_details.get("exception", {}).get("details")
@@ -116,6 +117,8 @@ def add_summaries(stage: StageExecution) -> None:
     exception: JsonMap = dict(stage.context.get("exception") or {})
     shown: JsonMap = dict(exception.get("details") or {})
     errors: list[Any] = list(shown.get("errors") or [])
+    if expressions:
+        shown.setdefault("error", "Failed Expression Evaluation")
     shown["errors"] = errors + [each for each in found if each and each not in errors]
     stage.context["exception"] = exception | {"details": shown}
 
@@ -127,5 +130,5 @@ def _expression_errors(summary: Any) -> list[str]:
     return [
         str(cast(JsonMap, entry).get("description", ""))
         for entry in cast(list[Any], entries)
-        if isinstance(entry, dict) and cast(JsonMap, entry).get("level") == "ERROR"
+        if isinstance(entry, dict)
     ]

@@ -214,6 +214,10 @@ class Stage(Generic[C]):
         """Name the context keys whose expressions the stage evaluates itself, or not at all."""
         return ()
 
+    def note_sources(self, written: JsonMap, evaluated: JsonMap) -> JsonMap:
+        """Give the evaluated context, with what the type wants to keep of the expressions as they were written."""
+        return evaluated
+
     def prepare_restart(self, context: JsonMap) -> JsonMap:
         """Give the context with which a restarted stage begins."""
         return context

@@ -1,6 +1,6 @@
 """`evaluateVariables`: name values for the stages that follow."""
 
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -30,10 +30,27 @@ class EvaluateVariables(Stage[EvaluateVariablesContext]):
     def tasks(self, stage: StageView[EvaluateVariablesContext]):
         yield publish_variables
 
+    def note_sources(self, written: JsonMap, evaluated: JsonMap) -> JsonMap:
+        """Keep each variable's expression beside its value, as `sourceValue` (Spinnaker leaves out its `$`)."""
+        old, new = written.get("variables"), evaluated.get("variables")
+        if not isinstance(old, list) or not isinstance(new, list):
+            return evaluated
+        pairs = zip(cast(list[Any], old), cast(list[Any], new), strict=True)
+        return evaluated | {"variables": [_with_source(before, after) for before, after in pairs]}
+
     def prepare_restart(self, context: JsonMap) -> JsonMap:
         """Put the expressions back in the place of their values."""
         restored = [_restored(variable) for variable in context.get("variables") or []]
         return context | {"variables": restored}
+
+
+def _with_source(before: Any, after: Any) -> Any:
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return after
+    source: Any = cast(JsonMap, before).get("value")
+    if not isinstance(source, str) or source == cast(JsonMap, after).get("value"):
+        return cast(JsonMap, after)
+    return cast(JsonMap, after) | {"sourceValue": source.replace("$", "")}
 
 
 def _restored(variable: JsonMap) -> JsonMap:

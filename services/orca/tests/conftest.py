@@ -1,0 +1,58 @@
+"""Settings for an orca of its own, and one that the tests of a module share."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
+from gennaker.embedded.process import free_port
+from kork.database import Database
+from orca.settings import OrcaSettings
+from orca.testing.running import Orca, running_orca
+from psycopg import sql
+
+_databases = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def new_orca_settings(postgres_server: EmbeddedPostgres, redis_server: EmbeddedRedis) -> Callable[..., OrcaSettings]:
+    """Make settings for an orca of its own: a migrated database, an empty Redis database, a free port."""
+
+    def make(**more: Any) -> OrcaSettings:
+        number = next(_databases)
+        name = f"orca_{number}"
+        with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} STRATEGY file_copy").format(sql.Identifier(name)))
+        values: dict[str, Any] = {
+            "embedded": True,
+            "database": {"url": postgres_server.url_of(name)},
+            "redis": {"url": redis_server.url_of(255 - number % 64)},
+            "services": {"orca": {"port": free_port()}},
+        }
+        settings = OrcaSettings.model_validate(values | more)
+        database = Database(settings.database, schema="orca")
+        database.migrate()
+        database.dispose()
+        return settings
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def orca(new_orca_settings: Callable[..., OrcaSettings]) -> Iterator[Orca]:
+    """An orca that the tests of a module share."""
+    with running_orca(new_orca_settings()) as running:
+        yield running
+
+
+@pytest.fixture
+def wait() -> Callable[..., dict[str, Any]]:
+    """Make a wait stage: `wait("1")`, `wait("2", after=["1"], seconds=5)`."""
+
+    def make(ref: str, *, after: list[str] | None = None, seconds: float = 0, **more: Any) -> dict[str, Any]:
+        stage = {"refId": ref, "requisiteStageRefIds": after or [], "type": "wait", "name": f"wait {ref}"}
+        return stage | {"waitTime": seconds} | more
+
+    return make
