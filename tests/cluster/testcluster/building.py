@@ -55,8 +55,9 @@ ProgressListener = Callable[[BuildProgress], None]
 
 @dataclass(frozen=True)
 class Release:
-    """The pinned release: what `release/go.mod` and `release/go.sum` say."""
+    """A release of the programs: what the `go.mod` and `go.sum` of `folder` say."""
 
+    folder: Path
     kubernetes: str
     kwok: str
     go: Version
@@ -65,7 +66,7 @@ class Release:
     @staticmethod
     @cache
     def pinned() -> "Release":
-        """Read the release of this package."""
+        """Read the release that this package pins."""
         modules = (_RELEASE_FOLDER / "go.mod").read_text()
         sums = (_RELEASE_FOLDER / "go.sum").read_text()
 
@@ -76,6 +77,7 @@ class Release:
             return found[1]
 
         return Release(
+            folder=_RELEASE_FOLDER,
             kubernetes=version("k8s.io/kubernetes"),
             kwok=version("sigs.k8s.io/kwok"),
             go=parse_version(version("go")),
@@ -112,17 +114,17 @@ class Builder:
 
     def __init__(self, release: Release, folder: Path, cache: Path) -> None:
         self._release = release
-        self._folder = folder
+        self.folder = folder
         self._cache = cache
         self._began = time.monotonic()
 
     def build(self, packages: Mapping[str, str], progress: ProgressListener | None) -> dict[str, Path]:
         """Build each program of `packages` (name → Go package) that the folder doesn't have yet."""
         tell = progress or (lambda _: None)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("w") as lock:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            todo = {name: package for name, package in packages.items() if not (self._folder / name).exists()}
+            todo = {name: package for name, package in packages.items() if not (self.folder / name).exists()}
             if todo:
                 go = find_go(self._release.go, self._cache)
                 for position, (name, package) in enumerate(todo.items(), 1):
@@ -130,7 +132,7 @@ class Builder:
                     self._build_one(go, package, start, tell)
                 if go.build_cache:
                     shutil.rmtree(go.build_cache, ignore_errors=True)
-        return {name: self._folder / name for name in packages}
+        return {name: self.folder / name for name in packages}
 
     @property
     def _elapsed(self) -> float:
@@ -139,17 +141,17 @@ class Builder:
     def _reason(self, todo: Mapping[str, str]) -> str:
         return (
             f"Kubernetes {self._release.kubernetes} runs here for real, and {', '.join(todo)} are not built yet: "
-            f"building them into {self._folder} (minutes, once)."
+            f"building them into {self.folder} (minutes, once)."
         )
 
     def _build_one(self, go: Go, package: str, start: BuildProgress, tell: ProgressListener) -> None:
-        unfinished = self._folder / f".{start.program}"
+        unfinished = self.folder / f".{start.program}"
         command = [go.program, "build", "-v", "-trimpath", "-gcflags", _COMPILER_FLAGS]
         command += ["-ldflags", self._release.linker_flags, "-o", unfinished, package]
         tell(start)
         process = subprocess.Popen(
             command,
-            cwd=_RELEASE_FOLDER,
+            cwd=self._release.folder,
             env=_environment(go),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -172,7 +174,7 @@ class Builder:
                 "The Go module proxy must be reachable (GOPROXY names it); run again to go on from here, "
                 "or set KUBEBUILDER_ASSETS to a folder of programs."
             )
-        unfinished.rename(self._folder / start.program)
+        unfinished.rename(self.folder / start.program)
         tell(self._at(start, output.packages, done=True))
 
     def _at(self, start: BuildProgress, packages: int, *, done: bool = False) -> BuildProgress:

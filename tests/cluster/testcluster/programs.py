@@ -39,7 +39,7 @@ def cache_folder(env: Mapping[str, str] = os.environ) -> Path:
 
 def find_programs() -> dict[str, Path]:
     """Find what needs no building: programs in `$KUBEBUILDER_ASSETS`, then those of an earlier build."""
-    folders = [_built_folder(Release.pinned())]
+    folders = [built_folder(Release.pinned())]
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         folders.insert(0, Path(assets))
     found: dict[str, Path] = {}
@@ -61,12 +61,12 @@ def ensure_programs(progress: ProgressListener | None = print_progress) -> Progr
     missing = {name: package for name, package in PROGRAMS.items() if name not in found}
     if missing:
         release = Release.pinned()
-        built = Builder(release, _built_folder(release), cache_folder()).build(missing, progress)
+        built = Builder(release, built_folder(release), cache_folder()).build(missing, progress)
         found |= built
     return Programs({name: found[name] for name in PROGRAMS})
 
 
-def _built_folder(release: Release) -> Path:
+def built_folder(release: Release) -> Path:
     """Give the folder of this release's programs: another pin or another kind of machine has another one."""
     inputs = "\0".join([release.digest, *PROGRAMS.values(), platform.system(), platform.machine()])
     key = hashlib.sha256(inputs.encode()).hexdigest()[:12]
