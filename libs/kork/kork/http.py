@@ -30,6 +30,11 @@ class _Passing(Exception):
         self.error = error
 
 
+def _verifies(base_url: str) -> bool:
+    """Say whether certificates will be looked at; loading the authorities takes time and memory."""
+    return not base_url.startswith("http://")
+
+
 def _timeouts(settings: HttpSettings) -> httpx.Timeout:
     return httpx.Timeout(settings.timeout_seconds, connect=settings.connect_timeout_seconds)
 
@@ -112,7 +117,11 @@ class ServiceClient:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self._signer = signer
-        self._client = httpx.AsyncClient(base_url=self.base_url, timeout=_timeouts(settings or HttpSettings()))
+        self._client = httpx.AsyncClient(
+            base_url=self.base_url,
+            timeout=_timeouts(settings or HttpSettings()),
+            verify=_verifies(self.base_url),
+        )
 
     async def request(
         self,
@@ -192,7 +201,11 @@ class SyncServiceClient:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self._signer = signer
-        self._client = httpx.Client(base_url=self.base_url, timeout=_timeouts(settings or HttpSettings()))
+        self._client = httpx.Client(
+            base_url=self.base_url,
+            timeout=_timeouts(settings or HttpSettings()),
+            verify=_verifies(self.base_url),
+        )
 
     def request(
         self,
