@@ -74,7 +74,8 @@ def access_router(backends: Backends, settings: GateSettings) -> APIRouter:
         """Say that one has logged out."""
         return PlainTextResponse("You are logged out.")
 
-    @router.api_route("/auth/logout", methods=["GET", "POST"], status_code=302)
+    @router.get("/auth/logout", status_code=302)
+    @router.post("/auth/logout", status_code=302, include_in_schema=False)
     async def log_out() -> Response:
         """End the session (there is none while everyone is anonymous) and go to `/auth/loggedOut`."""
         return RedirectResponse("/auth/loggedOut", status_code=302)
@@ -82,8 +83,7 @@ def access_router(backends: Backends, settings: GateSettings) -> APIRouter:
     @router.get("/auth/redirect", status_code=302)
     async def redirect(to: str) -> Response:
         """Go back to a page of an allowed origin. 400 for any other."""
-        address = urlsplit(to)
-        if not allows(settings.cors.allowed_origins_pattern, f"{address.scheme}://{address.netloc}"):
+        if not allows(settings.cors.allowed_origins_pattern, origin_of(to)):
             raise BadRequest("Requested redirect address not recognized.")
         return RedirectResponse(to, status_code=302)
 
@@ -107,6 +107,15 @@ def access_router(backends: Backends, settings: GateSettings) -> APIRouter:
         return sorted(str(account["name"]) for account in accounts if may_use(account, user))
 
     return router
+
+
+def origin_of(address: str) -> str:
+    """Give the `scheme://host:port` of an address; empty when it is none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def present(user: Identity, accounts: list[str]) -> User:

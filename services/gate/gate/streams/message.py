@@ -31,18 +31,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which events a client wants; an empty field lets all pass. Applications compare ignoring case."""
+    """Which events a client wants; what is empty lets all pass. Applications compare ignoring case."""
 
     application: str = ""
-    execution_id: str = ""
-    pipeline_config_id: str = ""
+    execution_ids: frozenset[str] = frozenset()
+    pipeline_config_ids: frozenset[str] = frozenset()
 
     def includes(self, message: Message) -> bool:
         """Say whether a message is wanted."""
         return (
             (not self.application or self.application.lower() == message.application.lower())
-            and (not self.execution_id or self.execution_id == message.execution_id)
-            and (not self.pipeline_config_id or self.pipeline_config_id == message.pipeline_config_id)
+            and (not self.execution_ids or message.execution_id in self.execution_ids)
+            and (not self.pipeline_config_ids or message.pipeline_config_id in self.pipeline_config_ids)
         )
 
 

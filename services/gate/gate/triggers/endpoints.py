@@ -38,7 +38,7 @@ LISTS = (
 )
 
 _OUR_OWN = ("x-spinnaker-", "x-gennaker-", "x-forwarded-", "x-real-ip", "x-ratelimit-")
-_PASSED = frozenset({"content-type", "idempotency-key", "user-agent"})
+_PASSED = frozenset({"content-type", "idempotency-key", "x-gennaker-delivery"})
 
 
 def trigger_router(backends: Backends) -> APIRouter:
