@@ -103,9 +103,8 @@ def judge(
         reasons.append(f"It may not watch {_names(polling)}, so they are listed from time to time.")
         fixes.append(_grant(polling))
     if forbidden and len(forbidden) == len(standings):
-        return AccountHealth(
-            "DOWN", "It may not list anything. " + " ".join(reasons[1:]) + forbidden[0].reason, fixes[0]
-        )
+        reasons = ["It may not list anything.", *reasons[1:], f"The server says: {forbidden[0].reason}"]
+        return AccountHealth("DOWN", " ".join(reasons), " ".join(dict.fromkeys(fixes)))
     if reasons:
         return AccountHealth("DEGRADED", " ".join(reasons), " ".join(dict.fromkeys(fixes)))
     return AccountHealth("UP")
