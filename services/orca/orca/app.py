@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from kork.app import background, database_check, service_app
 from kork.bus import Relay
-from kork.celery import make_celery
 from kork.database import Database
 from kork.http import ServiceClient
 from kork.identity import Signer
@@ -30,7 +29,7 @@ from orca.tasks.endpoints import task_router
 def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     """Make orca's API; while it serves, it relays its events, and when embedded it keeps the clock too."""
     database = Database(settings.database, schema="orca")
-    bell = bell or CeleryBell(make_celery(settings))
+    bell = bell or CeleryBell(settings.redis.url)
     catalogue = StageCatalogue.load()
     signer = Signer(settings.identity.secret)
     front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)

@@ -8,7 +8,6 @@ import asyncio
 from typing import Any
 
 import psycopg
-from kork.celery import make_celery
 from kork.clock import EpochMillis
 from kork.telemetry import gauge, log
 from psycopg import sql
@@ -162,7 +161,7 @@ async def _rows(connection: "psycopg.AsyncConnection[Any]", query: Any, values: 
 
 def make_clock(settings: OrcaSettings) -> Clock:
     """Make a clock that rings through Celery."""
-    return Clock(settings, CeleryBell(make_celery(settings)))
+    return Clock(settings, CeleryBell(settings.redis.url))
 
 
 def run_clock(settings: OrcaSettings, _: list[str]) -> None:

@@ -27,7 +27,7 @@ def register(app: Celery, settings: OrcaSettings) -> None:
 
     Connections are made when the first message comes, so a pool may fork before.
     """
-    worker = Worker(settings, CeleryBell(app))
+    worker = Worker(settings, CeleryBell(settings.redis.url))
     declare: Any = app.task
     declare(name=ADVANCE, shared=False)(worker.advance)
     declare(name=RUN, shared=False)(worker.run)

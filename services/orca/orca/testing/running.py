@@ -90,11 +90,13 @@ def working(settings: OrcaSettings, catalogue: StageCatalogue | None = None) -> 
     from celery.contrib.testing.worker import start_worker
 
     app: Any = make_celery(settings)
-    worker = Worker(settings, CeleryBell(app), catalogue)
+    worker = Worker(settings, CeleryBell(settings.redis.url), catalogue)
     app.task(name=ADVANCE, shared=False)(worker.advance)
     app.task(name=RUN, shared=False)(worker.run)
     queues = ["orca", "orca.tasks"]
-    with start_worker(app, pool="threads", concurrency=4, perform_ping_check=False, queues=queues, loglevel="error"):
+    options: dict[str, Any] = {"pool": "threads", "concurrency": 4, "queues": queues, "loglevel": "error"}
+    started: Any = start_worker(app, perform_ping_check=False, **options)
+    with started:
         yield
 
 
