@@ -11,6 +11,7 @@ from kork.identity import CurrentUser
 
 from echo.events.event import Event, posted_event, webhook_event
 from echo.events.service import EventService, Received, useful_headers
+from echo.paths import PathText
 from echo.settings import EchoSettings
 from echo.starts.manual import ManualRequest, ManualStarts
 from echo.triggers import quiet_period
@@ -23,13 +24,13 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
     router = APIRouter(tags=["events"])
 
     @router.post("/webhooks/{type}/{source}")
-    async def receive_webhook(type: str, source: str, request: Request, sync: Sync = False) -> Response:
+    async def receive_webhook(type: PathText, source: PathText, request: Request, sync: Sync = False) -> Response:
         """Take a webhook. Once this has answered, what it starts will be started, once."""
         event = webhook_event(type, source, await request.body(), useful_headers(request.headers))
         return await _receive(event, sync)
 
     @router.post("/webhooks/{type}")
-    async def receive_webhook_with_source(type: str, request: Request, sync: Sync = False) -> Response:
+    async def receive_webhook_with_source(type: PathText, request: Request, sync: Sync = False) -> Response:
         """Take a webhook whose payload names its `source`."""
         event = webhook_event(type, None, await request.body(), useful_headers(request.headers))
         return await _receive(event, sync)
@@ -52,7 +53,7 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
         return Response(status_code=200)
 
     @router.get("/events/{event_id}")
-    def get_event(event_id: str) -> dict[str, Any]:
+    def get_event(event_id: PathText) -> dict[str, Any]:
         """Say what an event started; 404 when echo doesn't know it (any more)."""
         found = service.find(event_id)
         if found is None:

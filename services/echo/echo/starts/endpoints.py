@@ -9,6 +9,7 @@ from kork.documents import read_object
 from kork.errors import NotFound
 from kork.identity import CurrentUser
 
+from echo.paths import PathText
 from echo.starts.manual import ManualRequest, ManualStarts
 from echo.starts.store import StartStore
 
@@ -21,7 +22,9 @@ def start_router(database: Database, manual: ManualStarts) -> APIRouter:
     router = APIRouter(tags=["starts"])
 
     @router.post("/manual/{application}/{name_or_id:path}", status_code=202)
-    async def start_manually(application: str, name_or_id: str, request: Request, user: CurrentUser) -> Response:
+    async def start_manually(
+        application: PathText, name_or_id: PathText, request: Request, user: CurrentUser
+    ) -> Response:
         """Start a pipeline by hand, with the trigger in the body. 404 when it doesn't exist, 400 when disabled."""
         raw = await request.body()
         trigger = read_object(raw) if raw.strip() else {}
@@ -36,7 +39,7 @@ def start_router(database: Database, manual: ManualStarts) -> APIRouter:
             return StartStore(connection).latest(state, limit)
 
     @router.get("/starts/{execution_id}")
-    def get_start(execution_id: str) -> dict[str, Any]:
+    def get_start(execution_id: PathText) -> dict[str, Any]:
         """Say what became of a start; 404 when echo doesn't know it (any more)."""
         with database.connect() as connection:
             found = StartStore(connection).find(execution_id)
