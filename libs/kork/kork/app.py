@@ -270,12 +270,14 @@ class Front:
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", headers: Headers) -> None:
         try:
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                raise BadRequest("The address has a NUL character, which no name has.")
             identity = Identity() if scope["path"].startswith(_OPEN_PATHS) else self._authenticate(headers)
             limited = _Limited(receive, headers, self._limit)
             scope.setdefault("state", {})["identity"] = identity
             with identity_context(identity):
                 await self._app(scope, limited, exchange)
-        except (PayloadTooLarge, Unauthorized) as error:
+        except (BadRequest, PayloadTooLarge, Unauthorized) as error:
             await error_response(error)(scope, receive, exchange)
         except Exception as error:
             if exchange.status:
