@@ -63,6 +63,14 @@ class Orca:
         """Wait until the execution has ended."""
         return self.wait(execution_id, lambda seen: seen["status"] in _ENDED, timeout)
 
+    def wait_task(self, ref: str, timeout: float = 20) -> dict[str, Any]:
+        """Wait until an orchestration has ended."""
+        deadline = time.monotonic() + timeout
+        while (seen := self.get(ref))["status"] not in _ENDED:
+            assert time.monotonic() < deadline, f"not ended after {timeout:g} s: {seen}"
+            time.sleep(0.01)
+        return seen
+
 
 @contextmanager
 def serving(app: FastAPI, port: int) -> Iterator[None]:
