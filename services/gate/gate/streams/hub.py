@@ -11,6 +11,8 @@ from kork.clock import now_ms
 from kork.errors import Unavailable
 from kork.telemetry import counter, gauge, log
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gate.streams.message import START, Interest, Message, StreamId, format_id, message_of, parse_id
@@ -20,6 +22,7 @@ from gate.streams.subscription import Subscription
 STREAM = "orca.executions"
 _BLOCK_MS = 30_000
 _BATCH = 500
+_REMEMBERED = 200
 _BACKOFF_SECONDS = 1.0
 _log = log("gate.streams")
 _open = gauge("gate_streams_open", "Live streams that are open")
@@ -33,7 +36,12 @@ class Hub:
     """
 
     def __init__(self, redis_url: str, *, queue_length: int, max_connections: int) -> None:
-        self._redis: Redis = Redis.from_url(redis_url, socket_timeout=_BLOCK_MS / 1000 + 10, socket_connect_timeout=3)
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            socket_timeout=_BLOCK_MS / 1000 + 10,
+            socket_connect_timeout=3,
+            retry=Retry(NoBackoff(), 1),
+        )
         self._queue_length = queue_length
         self._max_connections = max_connections
         self._subscriptions: set[Subscription] = set()
@@ -120,14 +128,16 @@ class Hub:
 
     async def _find_place(self) -> None:
         """Begin at the end of the stream, or go on where the reading was."""
-        last: Any = await self._redis.xrevrange(STREAM, count=1)
-        ends = _decoded(last)
-        end = ends[0][0] if ends else START
+        last: Any = await self._redis.xrevrange(STREAM, count=_REMEMBERED)
+        latest = _decoded(last)
+        end = latest[0][0] if latest else START
         if self.position is not None and end < self.position:
             self.end_all("the stream began anew; connect again")
             self.position = None
         if self.position is None:
-            self._recent = Recent(ends[0][1].created_at if ends else now_ms())
+            self._recent = Recent(latest[0][1].created_at if latest else now_ms())
+            for _, event in latest:
+                self._recent.is_new(event.id, event.created_at)
             self.position = end
         for subscription in self._subscriptions:
             if subscription.since is None:

@@ -65,9 +65,8 @@ async def events(hub: Hub, interest: Interest, last: StreamId | None, heartbeat_
             if subscription.ended:
                 yield comment(subscription.ended)
                 return
-            waited_from = asyncio.get_running_loop().time()
-            await subscription.wait(heartbeat_seconds)
-            if asyncio.get_running_loop().time() - waited_from >= heartbeat_seconds:
+            if not await subscription.wait(heartbeat_seconds):
+                sent = max(sent, hub.position or sent)
                 yield _here("heartbeat", sent)
 
 

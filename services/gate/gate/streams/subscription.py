@@ -42,14 +42,15 @@ class Subscription:
         self.ended = reason
         self._changed.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until something has changed, or the time is over."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until something has changed; give False when the time is over before."""
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         except TimeoutError:
-            return
+            return self._changed.is_set()
         self._changed.clear()
+        return True
 
     def take(self) -> list[Message]:
         """Give what waits."""
