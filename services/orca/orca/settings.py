@@ -3,6 +3,8 @@
 from kork.settings import ServiceSettings, Settings
 from pydantic import Field
 
+from orca.webhooks.settings import UrlRestrictions, WebhookSettings
+
 
 class ExecutionsSettings(Settings):
     """How executions are kept and driven."""
@@ -38,3 +40,5 @@ class OrcaSettings(ServiceSettings):
     executions: ExecutionsSettings = Field(default_factory=ExecutionsSettings)
     tasks: TasksSettings = Field(default_factory=TasksSettings)
     worker: OrcaWorkerSettings = Field(default_factory=OrcaWorkerSettings)
+    webhook: WebhookSettings = Field(default_factory=WebhookSettings)
+    user_configured_url_restrictions: UrlRestrictions = Field(default_factory=UrlRestrictions)

@@ -178,6 +178,14 @@ def test_a_failed_rollout_fails_the_stage_with_the_reason(driver: Driver, cloudd
     assert "outputs.manifests" in deployed.outputs
 
 
+def test_traffic_goes_to_services_when_the_stage_says_so(driver: Driver, clouddriver: Clouddriver):
+    options = {"enableTraffic": True, "services": ["service shop"], "strategy": "none"}
+    run(driver, deploy(moniker=None, trafficManagement={"enabled": True, "options": options}))
+    [sent] = clouddriver.sent("deployManifest")
+    assert (sent["services"], sent["enableTraffic"], sent["strategy"]) == (["service shop"], True, "NONE")
+    assert sent["moniker"] == {"app": "app"}
+
+
 def test_other_objects_settle_before_a_failed_one_fails_the_stage(driver: Driver, clouddriver: Clouddriver):
     both = {"staging": ["deployment shop", "deployment cart"]}
     clouddriver.results["deployManifest"] = [RESULT | {"manifestNamesByNamespace": both}]
@@ -350,7 +358,10 @@ def test_required_and_optional_artifacts_go_with_the_operation(driver: Driver, c
         ({"source": "artifact", "manifestArtifact": embedded("")}, "the artifact is empty"),
         ({"source": "artifact", "manifestArtifact": {"type": "embedded/base64", "reference": "%"}}, "is not base64"),
         ({"expectedArtifacts": [{"id": "e", "matchArtifact": {"type": "s3/object"}}]}, "Unmatched expected artifact"),
-        ({"trafficManagement": {"enabled": True}}, "trafficManagement.enabled"),
+        (
+            {"trafficManagement": {"enabled": True, "options": {"strategy": "redblack"}}},
+            "trafficManagement.options.strategy: 'redblack'",
+        ),
         ({"account": 5}, "account"),
         ({"account": ""}, "account"),
         ({"source": "thin air"}, "source"),

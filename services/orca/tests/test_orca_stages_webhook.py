@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 from orca.execution.model import Execution, StageExecution
+from orca.stages.catalogue import StageCatalogue
+from orca.stages.preconfigured_webhook import listed, preconfigured_webhooks
 from orca.testing import Driver, pipeline, stage
 from orca.testing.peers import Peer, Reply, Request, serve
 from orca.webhooks.settings import UrlRestrictions, WebhookSettings
@@ -337,3 +339,61 @@ def test_a_wrong_field_is_named(driver: Driver, context: dict[str, Any], named: 
     first = stage("1", "webhook", **given)
     assert run(driver, first).status.value == "TERMINAL"
     assert named in errors_of(first)
+
+
+PREPARED = {
+    "type": "notifyTeam",
+    "label": "Notify the team",
+    "url": "URL/notify/${ parameterValues['team'] }",
+    "method": "PUT",
+    "customHeaders": {"Authorization": "Bearer secret"},
+    "payload": {"by": "${ trigger.user }"},
+    "parameters": [{"name": "team", "defaultValue": "all"}],
+}
+
+
+def prepared(peer: Peer, **more: Any) -> tuple[StageCatalogue, WebhookSettings]:
+    given = {**PREPARED, "url": PREPARED["url"].replace("URL", peer.url), **more}
+    settings = WebhookSettings.model_validate({"preconfigured": [given]})
+    return StageCatalogue.load().with_types(preconfigured_webhooks(settings)), settings
+
+
+@pytest.mark.parametrize(
+    ("context", "team"),
+    [({"parameterValues": {"team": "a"}}, "a"), ({}, "all"), ({"alias": "preconfiguredWebhook"}, "all")],
+)
+def test_a_preconfigured_webhook_is_a_stage_type(
+    driver: Driver, server: Server, peer: Peer, context: dict[str, Any], team: str
+):
+    driver.catalogue, _ = prepared(peer)
+    server.replies[f"/notify/{team}"] = [(200, {"ok": True})]
+    first = stage("1", "notifyTeam", url="http://elsewhere.example.com", method="POST", **context)
+    assert run(driver, first, user="golden").status.value == "SUCCEEDED", first.context.get("exception")
+    [request] = peer.requests
+    assert (request.method, request.json) == ("PUT", {"by": "golden"})
+    assert request.headers["authorization"] == "Bearer secret"
+    assert first.context["webhook"]["body"] == {"ok": True}
+    assert "secret" not in str(first.context)
+
+
+def test_a_preconfigured_webhook_may_be_restricted(driver: Driver, peer: Peer):
+    driver.catalogue, _ = prepared(peer, permissions={"WRITE": ["ops"]})
+    first = stage("1", "notifyTeam")
+    assert run(driver, first).status.value == "TERMINAL"
+    assert "needs one of the roles ops" in errors_of(first)
+
+
+def test_an_unknown_preconfigured_webhook_is_named(driver: Driver, peer: Peer):
+    driver.catalogue, _ = prepared(peer)
+    first = stage("1", "gone", alias="preconfiguredWebhook")
+    assert run(driver, first).status.value == "TERMINAL"
+    assert "no preconfigured webhook of type 'gone' (there are: notifyTeam)" in errors_of(first)
+
+
+def test_preconfigured_webhooks_are_listed_without_their_secrets(peer: Peer):
+    _, settings = prepared(peer)
+    [shown] = listed(settings)
+    assert (shown["type"], shown["label"], shown["noUserConfigurableFields"]) == ("notifyTeam", PREPARED["label"], True)
+    assert shown["preconfiguredProperties"] == ["customHeaders", "method", "payload", "url"]
+    assert shown["parameters"][0]["name"] == "team"
+    assert "secret" not in str(shown)

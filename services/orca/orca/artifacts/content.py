@@ -18,7 +18,7 @@ def content_of(artifact: Artifact, clouddriver: Any) -> str:
     """
     if artifact.get("type") == _EMBEDDED:
         return _decoded(artifact)
-    response = clouddriver.put("/artifacts/fetch/", json=artifact, raw=True)
+    response = clouddriver.put("/artifacts/fetch", json=artifact, raw=True)
     return _text(response.content, artifact)
 
 

@@ -46,6 +46,10 @@ class StageCatalogue:
         """Load the stage types of all installed packages."""
         return StageCatalogue(entry.load() for entry in entry_points(group=GROUP))
 
+    def with_types(self, *types: type[Stage[Any]]) -> "StageCatalogue":
+        """Give a catalogue that knows these types too (those that settings make)."""
+        return StageCatalogue([*{type(known) for known in self._stages.values()}, *types])
+
     @property
     def types(self) -> Mapping[str, Stage[Any]]:
         """Every stage type, by type and by alias."""

@@ -171,9 +171,18 @@ def _bound(stage: StageView[DeployManifestContext], id: str, inline: JsonMap | N
 )
 def deploy(stage: StageView[DeployManifestContext], services: Services) -> TaskResult:
     """Hand the manifests to clouddriver."""
-    description = description_of(stage, source="text", enableTraffic=True)
+    description = description_of(stage, source="text", enableTraffic=True) | _traffic(stage.context)
+    description["moniker"] = {"app": stage.application} | (stage.context.moniker or {})
     watched = submit(stage, services, "deployManifest", description, result=True)
     return succeeded(watched | {"deploy.account.name": stage.context.account})
+
+
+def _traffic(context: DeployManifestContext) -> JsonMap:
+    traffic = context.traffic_management
+    if traffic is None or not traffic.enabled:
+        return {}
+    options = traffic.options or TrafficOptions()
+    return {"services": options.services or [], "enableTraffic": options.enable_traffic, "strategy": "NONE"}
 
 
 @io_task(
@@ -202,10 +211,11 @@ class DeployManifest(Stage[DeployManifestContext]):
 
     def tasks(self, stage: StageView[DeployManifestContext]):
         traffic = stage.context.traffic_management
-        if traffic is not None and traffic.enabled:
+        strategy = traffic.options.strategy if traffic and traffic.enabled and traffic.options else None
+        if strategy and strategy.lower() != "none":
             raise TaskFailure(
-                "trafficManagement.enabled: moving traffic between versions is not supported; "
-                "set it to false and route by a Service, or roll out by a Deployment.",
+                f"trafficManagement.options.strategy: '{strategy}' can't be run here; only 'none' can. "
+                "To replace pods gradually deploy a Deployment, or move traffic by stages of your own.",
                 exception_type="ConfigurationException",
             )
         yield resolve_source
