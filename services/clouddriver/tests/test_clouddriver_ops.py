@@ -469,7 +469,9 @@ def test_a_manifest_that_is_too_large_is_refused_by_the_server(clouddriver: Clou
 
 def test_lists_texts_and_many_documents_are_deployed(clouddriver: Clouddriver, namespace: str):
     listed = {"apiVersion": "v1", "kind": "List", "items": [config(name="one"), None, config(name="two")]}
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\n---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: four}\n"
+    text = "---\n---\n".join(
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n" for name in ("three", "four")
+    )
     result = clouddriver.deploy(namespace, listed, text, [config(name="five")], None)
     names = result["manifestNamesByNamespace"][namespace]
     assert names == [f"configMap {word}-v000" for word in ("one", "two", "three", "four", "five")]
