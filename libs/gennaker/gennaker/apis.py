@@ -1,0 +1,41 @@
+"""The platform's APIs as a process of their own: `python -m gennaker.apis CONFIGURATION`.
+
+It says that it serves by writing its process id to `run/apis.ready` in the platform's home.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from kork.settings import ServiceSettings
+from kork.telemetry import configure_logging, configure_tracing
+
+from gennaker.platform.apis import make_apps, open_sockets, serving
+from gennaker.platform.configuration import Configuration
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT, then let the requests under way end."""
+    file = Path(sys.argv[1])
+    configuration = Configuration.load(file)
+    common = configuration.settings(ServiceSettings)
+    configure_logging(common.logging)
+    configure_tracing("gennaker", common.telemetry)
+    asyncio.run(_serve(configuration, file.parent / "apis.ready"))
+
+
+async def _serve(configuration: Configuration, ready: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    settings = configuration.all_settings()
+    sockets = open_sockets(settings)
+    async with serving(make_apps(settings), sockets):
+        ready.write_text(str(os.getpid()))
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

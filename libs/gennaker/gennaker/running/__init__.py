@@ -1,0 +1,1 @@
+"""What `gennaker up`, `gennaker demo` and `gennaker doctor` do."""

@@ -1,0 +1,56 @@
+"""The platform's worker: `python -m gennaker.worker CONFIGURATION`.
+
+One Celery worker on threads for all queues. It says that it works by writing its process id to
+`run/worker.ready` in the platform's home.
+"""
+
+import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from celery import signals
+from kork.celery import CLOUDDRIVER_QUEUE, ORCA_QUEUE, ORCA_TASKS_QUEUE, make_celery
+from kork.settings import ServiceSettings
+from kork.telemetry import configure_logging, configure_tracing
+
+from gennaker.platform.configuration import Configuration
+from gennaker.platform.services import SERVICES
+
+THREADS = 8
+
+
+def main() -> None:
+    """Work until SIGTERM, then end what is under way."""
+    file = Path(sys.argv[1])
+    configuration = Configuration.load(file)
+    common = configuration.settings(ServiceSettings)
+    configure_logging(common.logging)
+    configure_tracing("worker", common.telemetry)
+    app: Any = make_celery(common)
+    for service in SERVICES:
+        if find_spec(f"{service.name}.worker"):
+            import_module(f"{service.name}.worker").register(app, configuration.settings(service.settings_type()))
+
+    def ready(**_: Any) -> None:
+        (file.parent / "worker.ready").write_text(str(os.getpid()))
+
+    signals.worker_ready.connect(ready, weak=False)
+    worker: Any = app.Worker(
+        pool="threads",
+        concurrency=THREADS,
+        queues=[ORCA_QUEUE, ORCA_TASKS_QUEUE, CLOUDDRIVER_QUEUE],
+        hostname=f"gennaker-{os.getpid()}@%h",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+if __name__ == "__main__":
+    main()
