@@ -73,7 +73,7 @@ class AccountStates:
         """Give all leases back, so that another process can go on at once."""
         with self._database.begin() as connection:
             connection.execute(
-                text("UPDATE account_state SET leased_until = '-infinity' WHERE owner = :owner"), {"owner": owner}
+                text("UPDATE account_state SET leased_until = clock_timestamp() WHERE owner = :owner"), {"owner": owner}
             )
 
     def report(self, account: str, health: AccountHealth, standings: Iterable[ScopeStanding]) -> None:
