@@ -2,9 +2,10 @@
 
 A trailing slash means nothing (Spinnaker's Gate matches so). An encoded slash stays within its
 segment: only the name of a pipeline may have one. What could make a service behind see another path
-than gate did (`..`, NUL, a backslash) is refused.
+than gate did (`..`, a control character, a backslash) is refused.
 """
 
+import re
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -13,7 +14,7 @@ from kork.errors import BadRequest
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_SLASH = "\0"
+_SLASH = "\x01"
 
 
 class NameConvertor(Convertor[str]):
@@ -52,18 +53,18 @@ class Paths:
 
 
 def normal_path(raw: bytes, query: bytes = b"") -> str:
-    """Decode a path; an encoded slash becomes a NUL. Raises `BadRequest` for what no path may have."""
+    """Decode a path; an encoded slash becomes U+0001. Raises `BadRequest` for what no path may have."""
     try:
         encoded = raw.partition(b"?")[0].decode("ascii")
         decoded = unquote(encoded, errors="strict")
         unquote(query.decode("ascii"), errors="strict")
     except UnicodeDecodeError as error:
         raise BadRequest("The address has bytes that are not percent-encoded UTF-8.") from error
-    if "\0" in decoded or "\\" in decoded or "%00" in query.decode("ascii"):
-        raise BadRequest("The address has a character (NUL or backslash) that no path and no query may have.")
+    if any(character < " " or character in "\\\x7f" for character in decoded) or b"%00" in query:
+        raise BadRequest("The address has a control character or a backslash, which no name here has.")
     if any(segment in (".", "..") for segment in decoded.split("/")):
         raise BadRequest("The path has a segment '.' or '..', which names nothing here.")
-    marked = unquote(encoded.replace("%2f", "%00").replace("%2F", "%00"), errors="strict")
+    marked = unquote(re.sub("%2f", "%01", encoded, flags=re.IGNORECASE), errors="strict")
     return marked.rstrip("/") or "/"
 
 
