@@ -16,7 +16,7 @@ from clouddriver.kubernetes.manifest import ResourceRef
 from clouddriver.kubernetes.reflector import backoff, next_poll
 from clouddriver.kubernetes.scopes import is_kept, watched_kinds
 from clouddriver.kubernetes.settings import KubernetesAccountSettings, KubernetesSettings
-from clouddriver.kubernetes.watch import Scope
+from clouddriver.kubernetes.watch import Scope, next_page_size
 from clouddriver.settings import ClouddriverSettings
 from kork.errors import NotFound
 from kork.settings import SettingsError, load_settings
@@ -436,3 +436,11 @@ def test_lists_come_slower_while_nothing_changes():
     assert intervals[-1] == 60.0
     assert next_poll(60.0, changed=True, list_seconds=0.1) == 5.0
     assert next_poll(5.0, changed=True, list_seconds=9.0) == 90.0
+
+
+@pytest.mark.parametrize(
+    ("limit", "received", "following"),
+    [(100, 100_000, 400), (400, 400_000, 500), (100, 20_000_000, 10), (100, 0, 400)],
+)
+def test_pages_are_neither_big_nor_very_many(limit: int, received: int, following: int):
+    assert next_page_size(limit, received) == following

@@ -4,6 +4,7 @@ Source: Kubernetes' API concepts, "efficient detection of changes": list, then w
 bookmarks move the version on; 410 means that it is too old and a new list is due.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,9 +21,8 @@ from clouddriver.kubernetes.manifest import Manifest, items, mapping, metadata_o
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
-_PAGE = 250
-_BIG_PAGE = 50
-_BIG_KINDS = frozenset({"ConfigMap", "Secret"})
+_FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 100, 10, 500
+_PAGE_BYTES = 1_000_000
 _CONNECT_SECONDS = 5.0
 _LIST_SECONDS = 60.0
 # An API server ends a watch after this time, and sends a bookmark about once a minute, so that silence for
@@ -95,20 +95,28 @@ class WatchClient:
         return True
 
     async def pages(self, scope: Scope) -> AsyncIterator[Page]:
-        """List a scope, page by page."""
+        """List a scope, page by page; the next one is on its way while the caller works on this one."""
         served = scope.served
-        params = {"limit": str(_BIG_PAGE if served.kind in _BIG_KINDS else _PAGE)}
-        while True:
-            document = await self._get(served.path(scope.namespace), params)
-            metadata = metadata_of(document)
-            manifests = [
-                {"apiVersion": served.api_version, "kind": served.kind, **item} for item in items(document.get("items"))
-            ]
-            yield Page(manifests, str(metadata.get("resourceVersion") or ""))
-            more = metadata.get("continue")
-            if not more:
-                return
-            params["continue"] = str(more)
+        params = {"limit": str(_FIRST_PAGE)}
+        under_way = asyncio.ensure_future(self._read(served.path(scope.namespace), params))
+        try:
+            while True:
+                content = await under_way
+                document = self._parsed(content, served.path(scope.namespace))
+                metadata = metadata_of(document)
+                if more := metadata.get("continue"):
+                    limit = next_page_size(int(params["limit"]), len(content))
+                    params = {"limit": str(limit), "continue": str(more)}
+                    under_way = asyncio.ensure_future(self._read(served.path(scope.namespace), params))
+                manifests = [
+                    {"apiVersion": served.api_version, "kind": served.kind, **item}
+                    for item in items(document.get("items"))
+                ]
+                yield Page(manifests, str(metadata.get("resourceVersion") or ""))
+                if not more:
+                    return
+        finally:
+            under_way.cancel()
 
     async def changes(self, scope: Scope, version: str) -> AsyncIterator[Change]:
         """Watch a scope from a version on, until the server ends the watch or is silent for too long.
@@ -139,16 +147,28 @@ class WatchClient:
             raise KubernetesError(502, "NotJson", f"The watch of {scope} sent something that is no JSON.") from error
 
     async def _get(self, path: str, params: dict[str, str]) -> Manifest:
+        return self._parsed(await self._read(path, params), path)
+
+    async def _read(self, path: str, params: dict[str, str]) -> bytes:
         try:
             response = await self._http.get(path, params=params, extensions=self._extensions)
         except httpx.TransportError as error:
             raise unreachable(self.connection, error) from error
         if not response.is_success:
             raise refusal(response.status_code, response.content)
+        return response.content
+
+    def _parsed(self, content: bytes, path: str) -> Manifest:
         try:
-            return mapping(orjson.loads(response.content))
+            return mapping(orjson.loads(content))
         except orjson.JSONDecodeError as error:
             raise KubernetesError(502, "NotJson", f"{self.connection.server}{path} didn't answer with JSON.") from error
+
+
+def next_page_size(limit: int, received: int) -> int:
+    """Choose how many objects the next page has, so that it is neither big in memory nor one of very many."""
+    wanted = limit * _PAGE_BYTES // max(received, 1)
+    return max(_SMALLEST_PAGE, min(wanted, limit * 4, _LARGEST_PAGE))
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
