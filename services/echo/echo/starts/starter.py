@@ -132,8 +132,7 @@ class Starter:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 with identity_context(start.run_as):
                     if not await self._is_known(start.execution_id):
-                        body = start.body | {"errorMessage": verdict.error}
-                        await self._orca.post("/fail", content=write_json(body), headers=_JSON)
+                        await self._fail(start.body | {"errorMessage": verdict.error})
         except TimeoutError:
             await asyncio.to_thread(self._later, start, verdict, verdict.error)
             return
@@ -143,6 +142,15 @@ class Starter:
                 return
             _log.warning("start.refusal.not_shown", execution_id=start.execution_id, error=error.message)
         await asyncio.to_thread(self._finish, start.execution_id, "refused", verdict.error)
+
+    async def _fail(self, body: Document) -> None:
+        try:
+            await self._orca.post("/fail", content=write_json(body), headers=_JSON)
+        except UpstreamError as error:
+            if error.status != 400 or not body.get("stages"):
+                raise
+            # The stages themselves are what orca can't read: the error is shown without them.
+            await self._orca.post("/fail", content=write_json(body | {"stages": []}), headers=_JSON)
 
     async def _is_known(self, execution_id: str) -> bool:
         try:
