@@ -399,6 +399,9 @@ def test_produced_artifacts_are_bound_for_later_stages(driver: Driver):
 TARGETED = [
     ("scaleManifest", {"replicas": 3}, ["resolveTargetManifest", "scaleManifest", "monitorScale"], True),
     ("undoRolloutManifest", {"numRevisionsBack": 1}, ["undoRolloutManifest", "monitorUndoRollout"], True),
+    ("rollingRestartManifest", {}, ["rollingRestartManifest", "monitorRollingRestart"], False),
+    ("pauseRolloutManifest", {}, ["pauseRolloutManifest", "monitorPauseRollout"], False),
+    ("resumeRolloutManifest", {}, ["resumeRolloutManifest", "monitorResumeRollout"], True),
     ("deleteManifest", {}, ["resolveTargetManifest", "deleteManifest", "monitorDelete", "promoteOutputs"], False),
 ]
 

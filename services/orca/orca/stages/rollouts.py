@@ -1,0 +1,40 @@
+"""`rollingRestartManifest`, `pauseRolloutManifest`, `resumeRolloutManifest`: act on a rollout."""
+
+from orca.stages.definition import Stage, StageView, stage
+from orca.stages.manifest_tasks import TargetContext, act, require_target, wait_until_stable
+from orca.stages.operations import monitor_operation
+
+rolling_restart = act("rollingRestartManifest", "RollingRestartManifestTask")
+pause_rollout = act("pauseRolloutManifest", "PauseRolloutManifestTask")
+resume_rollout = act("resumeRolloutManifest", "ResumeRolloutManifestTask")
+
+
+@stage("rollingRestartManifest")
+class RollingRestartManifest(Stage[TargetContext]):
+    """Replace a workload's pods one after the other."""
+
+    def tasks(self, stage: StageView[TargetContext]):
+        require_target(stage.context)
+        yield rolling_restart
+        yield monitor_operation.named("monitorRollingRestart")
+
+
+@stage("pauseRolloutManifest")
+class PauseRolloutManifest(Stage[TargetContext]):
+    """Hold a Deployment's rollout."""
+
+    def tasks(self, stage: StageView[TargetContext]):
+        require_target(stage.context)
+        yield pause_rollout
+        yield monitor_operation.named("monitorPauseRollout")
+
+
+@stage("resumeRolloutManifest")
+class ResumeRolloutManifest(Stage[TargetContext]):
+    """Let a Deployment's rollout go on, and wait until it is stable."""
+
+    def tasks(self, stage: StageView[TargetContext]):
+        require_target(stage.context)
+        yield resume_rollout
+        yield monitor_operation.named("monitorResumeRollout")
+        yield wait_until_stable
