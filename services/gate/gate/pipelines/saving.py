@@ -32,11 +32,11 @@ class Saver:
         """Save pipelines; gives which were and which were not."""
         job = {"type": "savePipeline", "pipelines": encode(body.content), "isBulkSavingPipelines": True}
         task = await self._operations.finish(request, application, "Bulk save pipelines", job, user)
-        require_success(task, "Pipeline bulk save")
         result = value_of(task, "bulksave")
-        if not isinstance(result, dict):
-            raise Unavailable(f"orca saved the pipelines and did not say which (task {task.get('id')}).")
-        return cast(Json, result)
+        if isinstance(result, dict):
+            return cast(Json, result)
+        require_success(task, "Pipeline bulk save")
+        raise Unavailable(f"orca saved the pipelines and did not say which (task {task.get('id')}).")
 
     async def replace(self, request: Request, id: str, body: Body[Json], user: Identity) -> Json:
         """Overwrite the pipeline `id`, its name included; gives what is saved now."""
@@ -77,8 +77,8 @@ class Saver:
         job = {
             "type": "reorderPipelines",
             "idsToIndices": encode(orjson.dumps(places)),
-            "isStrategy": encode(orjson.dumps(strategies)),
-            "application": encode(orjson.dumps(application)),
+            "isStrategy": strategies,
+            "application": application,
         }
         task = await self._operations.finish(request, application, "Reorder pipelines", job, user)
         require_success(task, "Pipeline reorder")
