@@ -4,13 +4,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx2 as httpx
-from kork.errors import UpstreamError
-from kork.http import SyncServiceClient
-from kork.settings import HttpSettings
 
 from gennaker.exits import Exit, GennakerError
 
@@ -25,10 +22,8 @@ class Gate:
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
-            raise GennakerError(
-                f"'{url}' is not an address of gate; it must begin with http:// or https://.", Exit.USAGE
-            )
-        self._client = SyncServiceClient(self.url, service="gate", settings=HttpSettings(timeout_seconds=timeout))
+            raise GennakerError(f"'{url}' is no address of gate; write http://… or https://….", Exit.USAGE)
+        self._client = httpx.Client(base_url=self.url, timeout=httpx.Timeout(timeout, connect=3.0))
 
     def __enter__(self) -> "Gate":
         return self
@@ -38,28 +33,23 @@ class Gate:
 
     def get(self, *path: str, **params: Any) -> Any:
         """GET the JSON at a path, given in parts; raises `GennakerError`."""
-        with self._told():
-            return self._client.get(_path(path), params=_given(params))
+        return self._send("GET", path, params=params)
 
     def post(self, *path: str, body: Any = None, **params: Any) -> Any:
         """POST a JSON body; raises `GennakerError`."""
-        with self._told():
-            return self._client.post(_path(path), json=body, params=_given(params))
+        return self._send("POST", path, body=body, params=params)
 
     def put(self, *path: str, body: Any = None, **params: Any) -> Any:
         """PUT; raises `GennakerError`."""
-        with self._told():
-            return self._client.put(_path(path), json=body, params=_given(params))
+        return self._send("PUT", path, body=body, params=params)
 
     def patch(self, *path: str, body: Any) -> Any:
         """PATCH with a JSON body; raises `GennakerError`."""
-        with self._told():
-            return self._client.patch(_path(path), json=body)
+        return self._send("PATCH", path, body=body)
 
     def delete(self, *path: str) -> Any:
         """DELETE; raises `GennakerError`."""
-        with self._told():
-            return self._client.delete(_path(path))
+        return self._send("DELETE", path)
 
     def run_task(self, application: str, description: str, job: dict[str, Any]) -> dict[str, Any]:
         """Run an orchestration of one job and wait for its end. Raises `GennakerError` when it fails."""
@@ -78,7 +68,7 @@ class Gate:
 
     @contextmanager
     def changes(self, execution_id: str) -> Iterator[Iterator[str]]:
-        """Open the stream of an execution's changes: an item a change. Raises `httpx.HTTPError` when there is none."""
+        """Open the stream of an execution's changes: an item a change. Raises `httpx2.HTTPError` without one."""
         timeout = httpx.Timeout(60.0, connect=3.0)
         with (
             httpx.Client(base_url=self.url, timeout=timeout) as client,
@@ -87,20 +77,35 @@ class Gate:
             response.raise_for_status()
             yield (line for line in response.iter_lines() if line.startswith("data:"))
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _send(
+        self, method: str, path: tuple[str, ...], *, body: Any = None, params: dict[str, Any] | None = None
+    ) -> Any:
+        given = {key: value for key, value in (params or {}).items() if value is not None}
         try:
-            yield
-        except UpstreamError as error:
-            raise _failure(error, self.url) from error
+            response = self._client.request(method, _path(path), json=body, params=given)
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise GennakerError(
+                f"Gate can't be reached at {self.url}: {reason}. Start it with 'gennaker up', or name it with --gate.",
+                Exit.UNREACHABLE,
+            ) from error
+        answer = _decode(response)
+        if response.status_code >= 400:
+            raise _failure(response.status_code, answer, response.reason_phrase)
+        return answer
 
 
 def _path(parts: tuple[str, ...]) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _given(params: dict[str, Any]) -> dict[str, Any] | None:
-    return {key: value for key, value in params.items() if value is not None} or None
+def _decode(response: httpx.Response) -> Any:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
 
 
 def _waits() -> Iterator[float]:
@@ -109,31 +114,26 @@ def _waits() -> Iterator[float]:
         yield _POLL_SECONDS[-1]
 
 
-def _failure(error: UpstreamError, url: str) -> GennakerError:
-    if error.network:
-        return GennakerError(
-            f"Gate can't be reached at {url}: {error.upstream_message}. Start it with 'gennaker up', or name it with --gate.",
-            Exit.UNREACHABLE,
-        )
-    said = " ".join(error.upstream_message.split())
-    errors: Any = error.upstream_body.get("errors") if isinstance(error.upstream_body, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+def _failure(status: int, body: Any, phrase: str) -> GennakerError:
+    document = cast(dict[str, Any], body) if isinstance(body, dict) else {}
+    words = [" ".join(str(document.get("message") or phrase).split())]
+    errors = document.get("errors")
     if isinstance(errors, list):
-        said = "; ".join([said, *(str(fault) for fault in errors if str(fault) not in said)])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if error.status == 404:
+        words += [fault for fault in map(str, cast(list[Any], errors)) if fault not in words[0]]
+    said = "; ".join(words)
+    if status == 404:
         return GennakerError(said, Exit.NOT_FOUND)
-    return GennakerError(f"Gate refused it ({error.status}): {said}", Exit.REFUSED)
+    return GennakerError(f"Gate refused it ({status}): {said}", Exit.REFUSED)
 
 
 def _reason(task: dict[str, Any]) -> str:
     """Find what a failed task says of its failure."""
-    for variable in task.get("variables", []):
-        value = variable.get("value")
-        if variable.get("key") == "exception" and isinstance(value, dict):
-            details: Any = value.get("details") or {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    holders: list[dict[str, Any]] = [{v.get("key"): v.get("value") for v in task.get("variables") or []}]
+    holders += [stage.get("context") or {} for stage in (task.get("execution") or {}).get("stages") or []]
+    for holder in holders:
+        exception = holder.get("exception")
+        if isinstance(exception, dict):
+            details: Any = cast(dict[str, Any], exception).get("details") or {}
             errors: list[Any] = details.get("errors") or [details.get("error") or task["status"]]
-            return "; ".join(str(error) for error in errors)
-    for stage in task.get("execution", {}).get("stages", []):
-        errors = stage.get("context", {}).get("exception", {}).get("details", {}).get("errors")
-        if errors:
             return "; ".join(str(error) for error in errors)
     return str(task["status"])

@@ -48,7 +48,7 @@ class Home:
             holder = lock.read().strip() or "unknown"
             lock.close()
             raise PlatformError(
-                f"Another platform (process {holder}) runs on {self.path}. Stop it, or choose another folder with --home."
+                f"Another platform (process {holder}) runs on {self.path}. Stop it, or choose another with --home."
             ) from error
         self._lock = lock
         try:

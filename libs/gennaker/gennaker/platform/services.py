@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,12 +27,10 @@ class Service:
         return app.create_app(settings)
 
 
-_ALL = (
+SERVICES = (
     Service("front50", "Front50Settings"),
     Service("clouddriver", "ClouddriverSettings"),
     Service("orca", "OrcaSettings"),
     Service("echo", "EchoSettings"),
     Service("gate", "GateSettings", has_database=False),
 )
-
-SERVICES = tuple(service for service in _ALL if find_spec(f"{service.name}.app"))

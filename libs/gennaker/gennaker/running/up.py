@@ -33,7 +33,7 @@ def run(
     common = configuration.settings(ServiceSettings)
     print(f"Gennaker, with its data in {home.expanduser()}", flush=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_interrupts())
+        stack.enter_context(interrupts())
         platform = Platform(home, configuration=configuration, ports=ports, report=lines.report)
         platform.hold(reset=reset)
         stack.callback(platform.stop)
@@ -87,7 +87,7 @@ def _hint(gate_url: str) -> str:
 
 
 @contextlib.contextmanager
-def _interrupts() -> Iterator[None]:
+def interrupts() -> Iterator[None]:
     """End by SIGTERM as by Ctrl-C, also while things start."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
