@@ -499,6 +499,68 @@ def test_a_workload_is_put_behind_a_service(clouddriver: Clouddriver, namespace:
     assert deployed["metadata"]["annotations"]["traffic.spinnaker.io/load-balancers"] == '["service shop"]'
 
 
+def test_traffic_is_taken_from_a_replica_set_and_its_pods_and_given_back(
+    clouddriver: Clouddriver, namespace: str, wait_until: Callable[..., None]
+):
+    def pods_behind() -> list[str]:
+        listed = clouddriver.cluster.kubectl("get", "pods", "-n", namespace, "-l", "lb=shop", "-o", "name").stdout
+        return listed.split()
+
+    balancer = service()
+    balancer["spec"]["selector"] = {"lb": "shop"}
+    clouddriver.deploy(namespace, deployment() | {"kind": "ReplicaSet"}, balancer, services=["service shop"])
+    wait_until(lambda: len(pods_behind()) == 2, timeout=30)
+    about = {"manifestName": "replicaSet shop-v000", "location": namespace}
+    assert not clouddriver.run("disableManifest", **about)["status"]["failed"]
+    assert pods_behind() == []
+    assert "lb" not in clouddriver.get("rs", "shop-v000", namespace)["spec"]["template"]["metadata"]["labels"]
+    assert not clouddriver.run("enableManifest", **about)["status"]["failed"]
+    assert len(pods_behind()) == 2
+    message = clouddriver.failure("disableManifest", **about, loadBalancers=["service nowhere"])
+    assert "There is no service nowhere" in message
+
+
+def test_a_job_is_run_anew_each_time(clouddriver: Clouddriver, namespace: str):
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "job", "image": "busybox"}]}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {"template": template}}
+    about = {"application": "shop", "namespace": namespace, "manifest": job}
+    uids: set[str] = set()
+    for _ in range(2):
+        result = clouddriver.result("runJob", **about)
+        assert result["deployedNamesByLocation"] == {namespace: ["job once"]}
+        uids.add(clouddriver.get("job", "once", namespace)["metadata"]["uid"])
+    assert len(uids) == 2
+
+
+def test_a_definition_and_an_object_of_its_kind_are_deployed_together(clouddriver: Clouddriver, namespace: str):
+    group = f"{namespace}.example.com"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
+    try:
+        result = clouddriver.deploy(namespace, widget, definition)
+        assert result["manifestNamesByNamespace"] == {
+            "": [f"customResourceDefinition widgets.{group}"],
+            namespace: [f"Widget.{group} w"],
+        }
+        about = {"manifestName": f"Widget.{group} w", "location": namespace}
+        assert clouddriver.result("deleteManifest", **about)["manifestNamesByNamespace"] == {
+            namespace: [f"Widget.{group} w"]
+        }
+    finally:
+        clouddriver.cluster.kubectl("delete", "crd", f"widgets.{group}", "--wait=false", "--ignore-not-found")
+
+
 def test_a_patch_changes_a_part_and_its_images_are_bound(clouddriver: Clouddriver, namespace: str):
     clouddriver.deploy(namespace, deployment())
     about = {"manifestName": "deployment shop", "location": namespace}

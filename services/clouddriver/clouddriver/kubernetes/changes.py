@@ -19,6 +19,7 @@ OPERATION = "gennaker.io/operation"
 _GONE_TIMEOUT_SECONDS = 300.0
 _LONGEST_WAIT_SECONDS = 2.0
 _TAKE_OVER_ATTEMPTS = 3
+_SERVED_TIMEOUT_SECONDS = 20.0
 _PATCH_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
     "merge": "application/merge-patch+json",
@@ -44,6 +45,16 @@ class Changes:
     def client(self) -> Any:
         """Give the way to the cluster."""
         return self._account.client
+
+    def await_kind(self, manifest: Manifest) -> None:
+        """Wait until the cluster serves the manifest's kind, whose definition was applied just before."""
+        ref = ResourceRef.of(manifest)
+        deadline = time.monotonic() + _SERVED_TIMEOUT_SECONDS
+        pause = 0.1
+        while self.client.kinds().find(ref.kind, ref.group) is None and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_WAIT_SECONDS)
+            self.client.rediscover()
 
     def apply(self, manifest: Manifest, *, force: bool) -> Manifest:
         """Apply server-side. A field of another manager is refused, unless `force`, with its owner's name."""
@@ -138,7 +149,7 @@ class Changes:
                 finalizers = mapping_at(live, "metadata").get("finalizers") or []
                 held = f" Finalizers hold it: {', '.join(map(str, finalizers))}." if finalizers else ""
                 raise KubernetesError(
-                    504, "Timeout", f"{full_name_of(live)} is not gone after {_GONE_TIMEOUT_SECONDS:g} s.{held}"
+                    409, "NotGone", f"{full_name_of(live)} is not gone after {_GONE_TIMEOUT_SECONDS:g} s.{held}"
                 )
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_WAIT_SECONDS)

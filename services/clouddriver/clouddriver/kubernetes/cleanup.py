@@ -67,7 +67,7 @@ def cleanup_artifacts(context: OperationContext, description: CleanupArtifacts) 
     except notes.AnnotationError as error:
         raise OperationFailed(str(error)) from error
     except KubernetesError as error:
-        if error.transient and error.reason != "Timeout":
+        if error.transient:
             raise
         raise OperationFailed(
             f"Cleaning up old versions in account '{context.account.name}' failed: {error.message} ({error.reason})"

@@ -12,7 +12,7 @@ from clouddriver.kubernetes.accounts import Account
 from clouddriver.kubernetes.changes import Changes, ref_to
 from clouddriver.kubernetes.document import full_name_of, name_of, namespace_of, text_at
 from clouddriver.kubernetes.errors import KubernetesError
-from clouddriver.kubernetes.intake import require_namespace
+from clouddriver.kubernetes.intake import require_kind, require_namespace
 from clouddriver.kubernetes.kinds import full_name, kind_named
 from clouddriver.kubernetes.label_selectors import LabelSelectors, as_query, selects_everything
 from clouddriver.kubernetes.target import OnOneObject, check_target, refused
@@ -71,6 +71,8 @@ def check(description: DeleteManifest, account: Account) -> list[str]:
         ]
     try:
         require_namespace(account, description.namespace, ", ".join(description.kinds))
+        for word in description.kinds:
+            require_kind(account, kind_named(word))
     except ValueError as error:
         return [str(error)]
     return []
@@ -90,7 +92,7 @@ def delete_manifest(context: OperationContext, description: DeleteManifest) -> R
             changes.delete(ref_to(kind, target["name"], target["namespace"]), options, uid=target["uid"])
             deleted.setdefault(target["namespace"], []).append(name)
     except KubernetesError as error:
-        if error.transient and error.reason != "Timeout":
+        if error.transient:
             raise
         what = description if description.manifest_name else description.model_copy(update={"manifest_name": "objects"})
         raise refused("Deleting", what, context, error) from error

@@ -89,9 +89,11 @@ def _submit(context: OperationContext, chosen: Sequence[dict[str, Any]]) -> list
 
 def _apply(changes: Changes, item: dict[str, Any]) -> Manifest:
     manifest = cast(Manifest, item["manifest"])
+    if item["definedHere"]:
+        changes.await_kind(manifest)
     if item["recreate"]:
         return changes.recreate(manifest)
-    if item.get("generated"):
+    if item["generated"]:
         return changes.create(manifest)
     if item["replace"]:
         return changes.replace(manifest)

@@ -115,17 +115,24 @@ class DeployPlanner:
     def plan(self) -> dict[str, Any]:
         """Decide everything; the answer is JSON."""
         try:
+            documents = self._description.documents()
+            defined = intake.defined_kinds(documents)
             manifests = [
-                intake.placed(item, self._account, self._description.namespace_override)
-                for item in self._description.documents()
+                intake.placed(item, self._account, self._description.namespace_override, defined) for item in documents
             ]
             manifests.sort(key=self._priority)
             plan = _Plan()
             kept: list[dict[str, Any]] = []
             for position, manifest in enumerate(manifests):
                 prepared = self._prepare(manifest, position, plan, manifests)
-                generated = not text_at(manifest, "metadata", "name")
-                kept.append(prepared.to_json() | {"generated": generated})
+                kind = kind_of_manifest(manifest)
+                kept.append(
+                    prepared.to_json()
+                    | {
+                        "generated": not text_at(manifest, "metadata", "name"),
+                        "definedHere": (kind.group, kind.api_kind) in defined,
+                    }
+                )
         except (ValueError, notes.AnnotationError, traffic.TrafficError) as error:
             raise OperationFailed(f"{error} Nothing was applied.") from error
         except KubernetesError as error:

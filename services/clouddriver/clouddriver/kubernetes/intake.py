@@ -3,7 +3,7 @@
 Pure, apart from asking which kinds a cluster serves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from kork.documents import json_type
@@ -11,6 +11,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from clouddriver.kubernetes.accounts import Account
 from clouddriver.kubernetes.document import Manifest, full_name_of, kind_of_manifest, mapping_at, name_of, text_at
+from clouddriver.kubernetes.kinds import Kind
 
 _SERVER_WRITTEN = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "selfLink", "generation")
 _DEEPEST_LIST = 10
@@ -73,27 +74,46 @@ def fault_in(document: Any, position: int) -> str | None:
     return kind_of_manifest(manifest).not_deployable
 
 
-def placed(manifest: Manifest, account: Account, override: str | None) -> Manifest:
+def defined_kinds(manifests: Sequence[Manifest]) -> dict[tuple[str, str], bool]:
+    """List the kinds that the CustomResourceDefinitions among the manifests define: (group, kind) to namespaced."""
+    return {
+        (text_at(item, "spec", "group"), text_at(item, "spec", "names", "kind")): text_at(item, "spec", "scope")
+        == "Namespaced"
+        for item in manifests
+        if kind_of_manifest(item).name == "customResourceDefinition"
+    }
+
+
+def placed(
+    manifest: Manifest, account: Account, override: str | None, defined: Mapping[tuple[str, str], bool]
+) -> Manifest:
     """Give the manifest in the namespace that it goes to, without what only an API server writes.
 
-    `override` wins over the manifest's own namespace, which wins over that of the account's context; what is
-    cluster-wide has none. Raises `KubernetesError` when the cluster has no such kind, `ValueError` when the
-    account may not touch the kind or the namespace.
+    `defined` are the kinds that the cluster will serve once the same deploy has defined them. `override` wins
+    over the manifest's own namespace, which wins over that of the account's context; what is cluster-wide has
+    none. Raises `KubernetesError` when the cluster has no such kind, `ValueError` when the account may not touch
+    the kind or the namespace.
     """
     kind = kind_of_manifest(manifest)
-    served = account.client.served(kind.api_kind, kind.group)
-    if not account.kind_allowed(served.kind, served.group):
-        raise ValueError(
-            f"The account '{account.name}' may not touch the kind '{kind.name}' ({full_name_of(manifest)}): "
-            "see its 'kinds' and 'omitKinds'."
-        )
+    namespaced = defined.get((kind.group, kind.api_kind))
+    if namespaced is None:
+        namespaced = account.client.served(kind.api_kind, kind.group).namespaced
+    require_kind(account, kind)
     metadata = {key: value for key, value in mapping_at(manifest, "metadata").items() if key not in _SERVER_WRITTEN}
     metadata.pop("namespace", None)
-    if served.namespaced:
+    if namespaced:
         own = text_at(manifest, "metadata", "namespace")
         metadata["namespace"] = override or own or account.client.connection.namespace or "default"
         require_namespace(account, metadata["namespace"], full_name_of(manifest))
     return {key: value for key, value in manifest.items() if key != "status"} | {"metadata": metadata}
+
+
+def require_kind(account: Account, kind: Kind) -> None:
+    """Raise `ValueError` when the account may not touch a kind."""
+    if not account.kind_allowed(kind.api_kind, kind.group):
+        raise ValueError(
+            f"The account '{account.name}' may not touch the kind '{kind.name}': see its 'kinds' and 'omitKinds'."
+        )
 
 
 def require_namespace(account: Account, namespace: str, what: str) -> None:

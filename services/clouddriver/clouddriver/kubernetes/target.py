@@ -8,7 +8,7 @@ from clouddriver.kubernetes.accounts import Account
 from clouddriver.kubernetes.changes import ref_to
 from clouddriver.kubernetes.document import Manifest
 from clouddriver.kubernetes.errors import KubernetesError
-from clouddriver.kubernetes.intake import require_namespace
+from clouddriver.kubernetes.intake import require_kind, require_namespace
 from clouddriver.kubernetes.kinds import Capability, Kind, full_name, parse_full_name
 from clouddriver.kubernetes.manifest import ResourceRef
 from clouddriver.operations.context import Description, OperationContext, OperationFailed
@@ -42,6 +42,7 @@ def check_target(description: OnOneObject, account: Account) -> list[str]:
     try:
         kind, name = description.target()
         require_namespace(account, description.namespace, full_name(kind, name))
+        require_kind(account, kind)
     except ValueError as error:
         return [str(error)]
     return []

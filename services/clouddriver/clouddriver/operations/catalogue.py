@@ -14,7 +14,9 @@ from clouddriver.kubernetes.rollout import (
     RESUME_ROLLOUT_MANIFEST,
     ROLLING_RESTART_MANIFEST,
 )
+from clouddriver.kubernetes.run_job import RUN_JOB
 from clouddriver.kubernetes.scale import RESIZE_SERVER_GROUP, SCALE_MANIFEST
+from clouddriver.kubernetes.traffic_switch import DISABLE_MANIFEST, ENABLE_MANIFEST
 from clouddriver.kubernetes.undo_rollout import UNDO_ROLLOUT_MANIFEST
 from clouddriver.operations.context import OperationType
 
@@ -31,6 +33,9 @@ _KUBERNETES: tuple[OperationType[Any], ...] = (
     ROLLING_RESTART_MANIFEST,
     PATCH_MANIFEST,
     CLEANUP_ARTIFACTS,
+    ENABLE_MANIFEST,
+    DISABLE_MANIFEST,
+    RUN_JOB,
 )
 _CATALOGUE: dict[str, dict[str, OperationType[Any]]] = {
     KUBERNETES: {operation.name: operation for operation in _KUBERNETES},

@@ -29,7 +29,7 @@ def upgrade() -> None:
         CREATE INDEX operation_ended ON operation (ended_at) WHERE state <> 'STARTED';
         COMMENT ON COLUMN operation.request_id IS 'the key that makes it happen once';
         COMMENT ON COLUMN operation.body IS 'may hold secrets, so it is forgotten when the operation ends';
-        COMMENT ON COLUMN operation.attempt IS 'counts claims: a worker whose number is not this one has lost its lease';
+        COMMENT ON COLUMN operation.attempt IS 'counts claims: a worker with another number has lost its lease';
         COMMENT ON COLUMN operation.due_at IS 'when the bell is rung (again) unless the lease is renewed';
 
         CREATE TABLE operation_step (
