@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML, YAMLError
 
@@ -58,18 +58,32 @@ class EndpointSettings(Settings):
         return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
-def _endpoint(port: int) -> Any:
-    return Field(default_factory=lambda: EndpointSettings(port=port))
+_PORTS = {"gate": 8084, "orca": 8083, "clouddriver": 7002, "front50": 8080, "echo": 8089}
+
+
+def _endpoint(name: str) -> Any:
+    return Field(default_factory=lambda: EndpointSettings(port=_PORTS[name]))
 
 
 class ServicesSettings(Settings):
     """The addresses of all services, on Spinnaker's ports unless said otherwise."""
 
-    gate: EndpointSettings = _endpoint(8084)
-    orca: EndpointSettings = _endpoint(8083)
-    clouddriver: EndpointSettings = _endpoint(7002)
-    front50: EndpointSettings = _endpoint(8080)
-    echo: EndpointSettings = _endpoint(8089)
+    gate: EndpointSettings = _endpoint("gate")
+    orca: EndpointSettings = _endpoint("orca")
+    clouddriver: EndpointSettings = _endpoint("clouddriver")
+    front50: EndpointSettings = _endpoint("front50")
+    echo: EndpointSettings = _endpoint("echo")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ports_stay_where_only_hosts_are_given(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        sections = cast(Mapping[str, Any], given)
+        return {
+            name: {"port": _PORTS[name], **section} if name in _PORTS and isinstance(section, Mapping) else section
+            for name, section in sections.items()
+        }
 
 
 class IdentitySettings(Settings):

@@ -18,6 +18,13 @@ def test_defaults_are_spinnakers_ports():
     assert ports == [8084, 8083, 7002, 8080, 8089]
 
 
+def test_a_service_keeps_its_port_when_only_its_host_is_given():
+    env = {"GENNAKER_SERVICES__ORCA__HOST": "0.0.0.0", "GENNAKER_SERVICES__GATE__PORT": "9"}
+    services = load_settings(ServiceSettings, env=env).services
+    assert (services.orca.host, services.orca.port) == ("0.0.0.0", 8083)
+    assert services.gate.port == 9
+
+
 def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
     file = settings_file(tmp_path, "redis: {url: redis://file}\ndatabase: {url: postgresql://file, poolSize: 3}\n")
     env = {"GENNAKER_REDIS__URL": "redis://env", "GENNAKER_DATABASE__POOL_SIZE": "5"}
