@@ -104,6 +104,11 @@ ALLOWED: dict[str, dict[str, str]] = {
         "stages[0].context.exception.details.errors[0]": "it lists the types that this installation knows",
         "stages[0].context.exception.details.stackTrace": "the message says all; a trace of the engine says no more",
     },
+    "webhook-success": {
+        f"stages[0].{place}.details.{key}": "it says which address, and which rule of the operator forbids it"
+        for place in ("context.exception", "tasks[0].taskExceptionDetails.exception")
+        for key in ("errors[0]", "stackTrace")
+    },
 }
 
 
