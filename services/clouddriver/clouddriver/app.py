@@ -12,6 +12,8 @@ from clouddriver.applications.endpoints import application_router, placed_router
 from clouddriver.applications.service import ApplicationService
 from clouddriver.artifacts.endpoints import artifact_router
 from clouddriver.credentials.endpoints import credentials_router
+from clouddriver.freshness.endpoints import freshness_router
+from clouddriver.instances.endpoints import console_router
 from clouddriver.kubernetes.accounts import Accounts
 from clouddriver.kubernetes.cache import Cache
 from clouddriver.kubernetes.resources import ResourceStore
@@ -20,6 +22,7 @@ from clouddriver.manifests.endpoints import manifest_router
 from clouddriver.manifests.service import ManifestService
 from clouddriver.operations.bells import BellSweep, celery_bell
 from clouddriver.operations.endpoints import operations_router
+from clouddriver.search.endpoints import search_router
 from clouddriver.settings import ClouddriverSettings
 
 
@@ -51,6 +54,9 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             manifest_router(ManifestService(accounts, resources)),
             application_router(applications),
             placed_router(applications),
+            console_router(accounts),
+            search_router(resources),
+            freshness_router(accounts, states),
             artifact_router(settings.artifacts),
             operations_router(database, accounts, ring),
         ],

@@ -227,6 +227,30 @@ def test_an_application_shows_its_clusters_server_groups_managers_and_balancers(
         {"protocol": "UDP", "portRanges": [{"startPort": 8000, "endPort": 8010}]},
         {"protocol": "TCP", "portRanges": [{"startPortName": "web", "endPortName": "web"}]},
     ]
+    (searched,) = api.get("/search", params={"q": "WEB", "type": ["serverGroups", "instances"]}).json()
+    assert {one["type"] for one in searched["results"]} == {"serverGroups", "instances"}
+    assert searched["results"][0]["serverGroup"] == web["name"]
+    (searched,) = api.get("/search", params={"q": "sho", "type": "applications"}).json()
+    assert [one["application"] for one in searched["results"]] == ["shop"]
     assert {"deployment web", "service front"} <= {
         raw["name"] for raw in api.get("/applications/shop/rawResources").json()
     }
+
+
+def test_a_console_shows_each_container_or_why_not(
+    api: TestClient, cluster: ClusterAccess, namespace: str, wait_until: Wait
+):
+    cluster.apply(workload("StatefulSet", "db", namespace, "statefulSet db", 1))
+    path = f"/instances/main/{namespace}/pod db-0/console"
+    wait_until(lambda: api.get(path).json()["output"][0]["name"] == "web", timeout=30)
+    gone = api.get(f"/instances/main/{namespace}/pod nope/console").json()["output"]
+    assert gone == [{"name": "Error", "output": "Failed to retrieve pod data; pod may have been deleted."}]
+    assert api.get("/instances/main/elsewhere/pod db-0/console").status_code == 403
+
+
+def test_a_refresh_has_nothing_to_do_and_what_is_watched_is_listed(api: TestClient, namespace: str, wait_until: Wait):
+    assert api.post("/cache/kubernetes/Manifest", json={}).json() == {"cachedIdentifiersByType": {}}
+    assert api.get("/cache/kubernetes/Manifest").json() == []
+    wait_until(lambda: api.get("/accounts/health").json()[0]["status"] == "UP", timeout=30)
+    listed = {item["id"]: item["details"]["state"] for item in api.get("/cache/introspection").json()}
+    assert listed[f"main/deployment/{namespace}"] == "WATCHING"

@@ -117,6 +117,18 @@ class Known:
     fresh: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found; `kind` in lower case."""
+
+    account: str
+    kind: str
+    namespace: str
+    name: str
+    application: str | None
+    cluster: str | None
+
+
 class ResourceStore:
     """The objects of all accounts' clusters."""
 
@@ -235,6 +247,19 @@ class ResourceStore:
                 {"kinds": [kind_key(kind) for kind in kinds], "application": application and application.lower()},
             )
             return [(row.application, row.account, row.cluster) for row in rows]
+
+    def search(self, query: str, kinds: Sequence[str], limit: int = 10_000) -> "builtins.list[Found]":
+        """Find objects of kinds whose name or application contains `query`, ignoring case, without any body."""
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT account, kind, namespace, name, application, cluster FROM resource WHERE NOT deleted "
+                    "AND kind = ANY(:kinds) AND (strpos(lower(name), :query) > 0 "
+                    "OR strpos(lower(application), :query) > 0) ORDER BY name, account, namespace LIMIT :limit"
+                ),
+                {"kinds": [kind_key(kind) for kind in kinds], "query": query.lower().replace("\0", ""), "limit": limit},
+            )
+            return [Found(*row) for row in rows]
 
     def names(self, account: str, kind: str) -> "builtins.list[str]":
         """List the names of an account's objects of a kind, such as its namespaces."""

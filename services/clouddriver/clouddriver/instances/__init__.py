@@ -1,0 +1,1 @@
+"""Pods by account and namespace: what they say on their consoles."""

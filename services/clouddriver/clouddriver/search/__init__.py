@@ -1,0 +1,1 @@
+"""Finding what is in the clouds by a part of its name."""
