@@ -349,14 +349,13 @@ JSON = st.recursive(
 )
 STAGE = st.fixed_dictionaries(
     {"type": st.sampled_from(["wait", "manualJudgment", "evaluateVariables", "checkPreconditions", "noop", "x"])},
-    optional={
-        key: JSON
-        for key in ("waitTime", "name", "refId", "variables", "preconditions", "stageEnabled", "failPipeline", "alias")
-    },
+    optional=dict.fromkeys(
+        ("waitTime", "name", "refId", "variables", "preconditions", "stageEnabled", "failPipeline", "alias"), JSON
+    ),
 )
 BODY = st.fixed_dictionaries(
     {"application": st.text(max_size=8) | JSON, "stages": st.lists(STAGE | JSON, max_size=3)},
-    optional={key: JSON for key in ("name", "trigger", "id", "parameterConfig", "notifications", "limitConcurrent")},
+    optional=dict.fromkeys(("name", "trigger", "id", "parameterConfig", "notifications", "limitConcurrent"), JSON),
 )
 
 

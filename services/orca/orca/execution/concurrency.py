@@ -72,9 +72,11 @@ class Turns:
     def __init__(self, connection: Connection) -> None:
         self._raw = cast("psycopg.Connection[tuple[Any, ...]]", connection.connection.driver_connection)
 
-    def lock(self, config_id: str) -> None:
-        """Hold off other decisions about this pipeline until the transaction ends."""
+    def lock(self, config_id: str) -> EpochMillis:
+        """Hold off other decisions about this pipeline until the transaction ends; gives the time then."""
         self._raw.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [config_id])
+        row = self._raw.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone()
+        return cast("tuple[int]", row)[0]
 
     def lock_to_call(self, config_id: str) -> list[str]:
         """Hold off decisions about this pipeline, but not its other executions that end; gives who waits."""

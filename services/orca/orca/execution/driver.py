@@ -151,7 +151,7 @@ class Driver:
         if config_id is None or not (execution.limit_concurrent or execution.max_concurrent > 0):
             return True
         turns = Turns(connection)
-        turns.lock(config_id)
+        locked.now = turns.lock(config_id)
         if execution.canceled:
             turns.leave(execution.id)
             return True

@@ -50,20 +50,22 @@ class Orca:
         return self.get(f"/pipelines/{execution_id}")
 
     def wait(
-        self, execution_id: str, condition: Callable[[dict[str, Any]], object], timeout: float = 20
+        self, execution_id: str, condition: Callable[[dict[str, Any]], object], timeout: float = 60
     ) -> dict[str, Any]:
         """Wait until the execution is as wanted."""
         deadline = time.monotonic() + timeout
+        pause = 0.005
         while not condition(seen := self.execution(execution_id)):
             assert time.monotonic() < deadline, f"not so after {timeout:g} s: {seen}"
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(0.2, pause * 1.3)
         return seen
 
-    def wait_end(self, execution_id: str, timeout: float = 20) -> dict[str, Any]:
+    def wait_end(self, execution_id: str, timeout: float = 60) -> dict[str, Any]:
         """Wait until the execution has ended."""
         return self.wait(execution_id, lambda seen: seen["status"] in _ENDED, timeout)
 
-    def wait_task(self, ref: str, timeout: float = 20) -> dict[str, Any]:
+    def wait_task(self, ref: str, timeout: float = 60) -> dict[str, Any]:
         """Wait until an orchestration has ended."""
         deadline = time.monotonic() + timeout
         while (seen := self.get(ref))["status"] not in _ENDED:
@@ -80,7 +82,7 @@ def serving(app: FastAPI, port: int) -> Iterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive()
         assert time.monotonic() < deadline
@@ -94,7 +96,10 @@ def serving(app: FastAPI, port: int) -> Iterator[None]:
 
 @contextmanager
 def working(settings: OrcaSettings, catalogue: StageCatalogue | None = None) -> Iterator[None]:
-    """Run a Celery worker on a thread of this process."""
+    """Run a Celery worker on a thread of this process.
+
+    One at a time: Celery's flag to stop is the process', so the end of one worker ends all.
+    """
     from celery.contrib.testing.worker import start_worker
 
     app: Any = make_celery(settings)
