@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 import orjson
 from fastapi import Depends, Request
+from kork.documents import json_type
 from kork.errors import BadRequest
 
 Json = dict[str, Any]
@@ -61,23 +62,6 @@ def _has_nul(root: Any) -> bool:
         elif isinstance(value, list):
             waiting += cast(list[Any], value)
     return False
-
-
-def json_type(value: Any) -> str:
-    """Say what JSON calls a value: 'an array', 'a string', 'null' …"""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
 
 
 async def _object(request: Request) -> Body[Json]:

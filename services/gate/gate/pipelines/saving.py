@@ -4,10 +4,11 @@ from typing import Any, cast
 
 import orjson
 from fastapi import Request
+from kork.documents import json_type
 from kork.errors import BadRequest, Unavailable
 from kork.identity import Identity
 
-from gate.bodies import Body, json_type
+from gate.bodies import Body
 from gate.pipelines.configs import Configs
 from gate.tasks.operations import Operations, encode, require_success, value_of
 

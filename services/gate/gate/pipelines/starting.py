@@ -3,11 +3,11 @@
 from typing import Any, cast
 
 from fastapi import Request
+from kork.documents import json_type
 from kork.errors import BadRequest, SpinnakerError, UpstreamError
 from kork.identity import Identity
 
 from gate.backends import Backends, parsed, segment
-from gate.bodies import json_type
 from gate.pipelines.configs import Configs
 
 Json = dict[str, Any]
