@@ -470,3 +470,19 @@ def test_what_is_wrong_with_a_target_is_named(driver: Driver, type: str, context
 def test_the_manifest_stages_are_in_the_catalogue():
     known = StageCatalogue.load().types.keys()
     assert {"deployManifest", "deleteManifest", "scaleManifest", "undoRolloutManifest"} <= known
+
+
+def test_what_comes_from_the_cluster_is_no_expression(driver: Driver, clouddriver: Clouddriver):
+    live = DEPLOYMENT | {"data": {"script": "${ 1 + 1 } ${ nowhere.else }"}}
+    clouddriver.results["deployManifest"] = [RESULT | {"manifests": [live]}]
+    deployed = deploy(failOnFailedExpressions=True)
+    assert run(driver, deployed).status.value == "SUCCEEDED", deployed.context
+    assert deployed.outputs["outputs.manifests"] == [live]
+    assert deployed.context["outputs.manifests"] == [live]
+    assert "expressionEvaluationSummary" not in deployed.context
+
+
+@pytest.mark.parametrize("type", ["deployManifest", "scaleManifest", "undoRolloutManifest"])
+def test_a_restarted_stage_waits_for_its_objects_anew(driver: Driver, type: str):
+    done = {"account": "k8s", "stableManifests": [1], "messages": ["m"], "kato.tasks": [{}], "outputs.manifests": [1]}
+    assert driver.catalogue.find(type).prepare_restart(done) == {"account": "k8s"}

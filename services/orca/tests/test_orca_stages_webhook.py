@@ -397,3 +397,16 @@ def test_preconfigured_webhooks_are_listed_without_their_secrets(peer: Peer):
     assert shown["preconfiguredProperties"] == ["customHeaders", "method", "payload", "url"]
     assert shown["parameters"][0]["name"] == "team"
     assert "secret" not in str(shown)
+
+
+def test_what_the_other_side_answers_is_no_expression(driver: Driver, server: Server, peer: Peer):
+    server.replies |= {
+        "/start": [(200, {"x": "${ 1 + 1 }", "u": f"{peer.url}/status"})],
+        "/status": [(200, {"s": "busy ${ 2 }"}), (200, {"s": "done", "y": "${ nowhere.else }"})],
+    }
+    resolution = {"statusUrlResolution": "webhookResponse", "statusUrlJsonPath": "$.u"}
+    first = stage("1", "webhook", url=f"{peer.url}/start", **WATCHED, **resolution)
+    assert run(driver, first).status.value == "SUCCEEDED", first.context
+    webhook = first.context["webhook"]
+    assert (webhook["body"]["x"], webhook["monitor"]["body"]["y"]) == ("${ 1 + 1 }", "${ nowhere.else }")
+    assert driver.catalogue.find("webhook").prepare_restart(first.context).keys().isdisjoint({"webhook", "artifacts"})

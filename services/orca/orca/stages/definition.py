@@ -25,6 +25,7 @@ from orca.stages.results import (
 from orca.stages.view import C, Calls, Services, StageContext, StageView
 
 __all__ = [
+    "C",
     "Calls",
     "Evaluator",
     "Loop",

@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from orca.stages.definition import Stage, StageView, TaskFailure, stage
-from orca.stages.manifest_tasks import TargetContext, act, promote_outputs, require_target, resolve_target
+from orca.stages.definition import StageView, TaskFailure, stage
+from orca.stages.manifest_tasks import (
+    ManifestStage,
+    TargetContext,
+    act,
+    promote_outputs,
+    require_target,
+    resolve_target,
+)
 from orca.stages.operations import monitor_operation
 
 
@@ -19,7 +26,7 @@ delete_manifest = act("deleteManifest", "DeleteManifestTask", result=True)
 
 
 @stage("deleteManifest")
-class DeleteManifest(Stage[DeleteManifestContext]):
+class DeleteManifest(ManifestStage[DeleteManifestContext]):
     """Delete Kubernetes objects."""
 
     def tasks(self, stage: StageView[DeleteManifestContext]):

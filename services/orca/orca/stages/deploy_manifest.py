@@ -13,7 +13,6 @@ from orca.expressions import PipelineExpressions
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import (
     Services,
-    Stage,
     StageContext,
     StageView,
     TaskFailure,
@@ -23,7 +22,7 @@ from orca.stages.definition import (
     succeeded,
 )
 from orca.stages.manifest_source import flattened, read_manifests
-from orca.stages.manifest_tasks import TASKS, is_on, promote_outputs, wait_until_stable
+from orca.stages.manifest_tasks import TASKS, ManifestStage, is_on, promote_outputs, wait_until_stable
 from orca.stages.operations import (
     SUBMIT_BACKOFF_MS,
     SUBMIT_TIMEOUT_MS,
@@ -206,7 +205,7 @@ def _limits_history(manifest: JsonMap) -> bool:
 
 
 @stage("deployManifest")
-class DeployManifest(Stage[DeployManifestContext]):
+class DeployManifest(ManifestStage[DeployManifestContext]):
     """Deploy manifests to a Kubernetes account."""
 
     def tasks(self, stage: StageView[DeployManifestContext]):
@@ -229,27 +228,6 @@ class DeployManifest(Stage[DeployManifestContext]):
         yield bind_produced_artifacts
 
     def raw_keys(self, context: JsonMap) -> Collection[str]:
-        """Manifests stay as written when the stage says that they have no expressions."""
-        return ("manifests", "manifest") if is_on(context.get("skipExpressionEvaluation")) else ()
-
-    def prepare_restart(self, context: JsonMap) -> JsonMap:
-        """Forget how the last rollout went."""
-        return {key: value for key, value in context.items() if key not in _PROGRESS}
-
-
-_PROGRESS = frozenset(
-    {
-        "stableManifests",
-        "failedManifests",
-        "messages",
-        "rolloutErrors",
-        "kato.tasks",
-        "kato.last.task.id",
-        "kato.task.lastStatus",
-        "outputs.manifests",
-        "outputs.manifestNamesByNamespace",
-        "outputs.createdArtifacts",
-        "outputs.boundArtifacts",
-        "artifacts",
-    }
-)
+        """Manifests stay as written too when the stage says that they have no expressions."""
+        written = {"manifests", "manifest"} if is_on(context.get("skipExpressionEvaluation")) else set[str]()
+        return {*super().raw_keys(context), *written}

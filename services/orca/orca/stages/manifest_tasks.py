@@ -3,7 +3,7 @@
 Source: Orca's `tasks.manifest`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -12,7 +12,9 @@ from pydantic import Field
 
 from orca.execution.model import JsonMap
 from orca.stages.definition import (
+    C,
     Services,
+    Stage,
     StageContext,
     StageView,
     TaskFailure,
@@ -38,6 +40,36 @@ _PROMOTED = ("manifests", "manifestNamesByNamespace", "boundArtifacts", "created
 _STABLE_TIMEOUT_MS = 30 * 60_000
 _STABLE_POLL_MS = (500, 5_000)
 _MAX_MESSAGES = 200
+
+
+_PROGRESS = frozenset(
+    {
+        "kato.tasks",
+        "kato.last.task.id",
+        "kato.task.lastStatus",
+        "outputs.manifests",
+        "outputs.manifestNamesByNamespace",
+        "outputs.createdArtifacts",
+        "outputs.boundArtifacts",
+        "artifacts",
+        "messages",
+        "stableManifests",
+        "failedManifests",
+        "rolloutErrors",
+    }
+)
+
+
+class ManifestStage(Stage[C]):
+    """A stage that works on Kubernetes objects."""
+
+    def raw_keys(self, context: JsonMap) -> Collection[str]:
+        """What came from the cluster is no expression, whatever it looks like."""
+        return _PROGRESS
+
+    def prepare_restart(self, context: JsonMap) -> JsonMap:
+        """Forget how it went last time."""
+        return {key: value for key, value in context.items() if key not in _PROGRESS}
 
 
 class TargetContext(StageContext):

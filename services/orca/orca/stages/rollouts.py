@@ -1,7 +1,7 @@
 """`rollingRestartManifest`, `pauseRolloutManifest`, `resumeRolloutManifest`: act on a rollout."""
 
-from orca.stages.definition import Stage, StageView, stage
-from orca.stages.manifest_tasks import TargetContext, act, require_target, wait_until_stable
+from orca.stages.definition import StageView, stage
+from orca.stages.manifest_tasks import ManifestStage, TargetContext, act, require_target, wait_until_stable
 from orca.stages.operations import monitor_operation
 
 rolling_restart = act("rollingRestartManifest", "RollingRestartManifestTask")
@@ -10,7 +10,7 @@ resume_rollout = act("resumeRolloutManifest", "ResumeRolloutManifestTask")
 
 
 @stage("rollingRestartManifest")
-class RollingRestartManifest(Stage[TargetContext]):
+class RollingRestartManifest(ManifestStage[TargetContext]):
     """Replace a workload's pods one after the other."""
 
     def tasks(self, stage: StageView[TargetContext]):
@@ -20,7 +20,7 @@ class RollingRestartManifest(Stage[TargetContext]):
 
 
 @stage("pauseRolloutManifest")
-class PauseRolloutManifest(Stage[TargetContext]):
+class PauseRolloutManifest(ManifestStage[TargetContext]):
     """Hold a Deployment's rollout."""
 
     def tasks(self, stage: StageView[TargetContext]):
@@ -30,7 +30,7 @@ class PauseRolloutManifest(Stage[TargetContext]):
 
 
 @stage("resumeRolloutManifest")
-class ResumeRolloutManifest(Stage[TargetContext]):
+class ResumeRolloutManifest(ManifestStage[TargetContext]):
     """Let a Deployment's rollout go on, and wait until it is stable."""
 
     def tasks(self, stage: StageView[TargetContext]):

@@ -2,8 +2,15 @@
 
 from pydantic import Field
 
-from orca.stages.definition import Stage, StageView, stage
-from orca.stages.manifest_tasks import TargetContext, act, require_target, resolve_target, wait_until_stable
+from orca.stages.definition import StageView, stage
+from orca.stages.manifest_tasks import (
+    ManifestStage,
+    TargetContext,
+    act,
+    require_target,
+    resolve_target,
+    wait_until_stable,
+)
 from orca.stages.operations import monitor_operation
 
 
@@ -17,7 +24,7 @@ scale_manifest = act("scaleManifest", "ScaleManifestTask")
 
 
 @stage("scaleManifest")
-class ScaleManifest(Stage[ScaleManifestContext]):
+class ScaleManifest(ManifestStage[ScaleManifestContext]):
     """Scale a Deployment, ReplicaSet or StatefulSet and wait until it is stable."""
 
     def tasks(self, stage: StageView[ScaleManifestContext]):

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from orca.stages.definition import Stage, StageView, stage
-from orca.stages.manifest_tasks import TargetContext, act, require_target, wait_until_stable
+from orca.stages.definition import StageView, stage
+from orca.stages.manifest_tasks import ManifestStage, TargetContext, act, require_target, wait_until_stable
 from orca.stages.operations import monitor_operation
 
 
@@ -18,7 +18,7 @@ undo_rollout = act("undoRolloutManifest", "UndoRolloutManifestTask")
 
 
 @stage("undoRolloutManifest")
-class UndoRolloutManifest(Stage[UndoRolloutContext]):
+class UndoRolloutManifest(ManifestStage[UndoRolloutContext]):
     """Roll a workload back and wait until it is stable."""
 
     def tasks(self, stage: StageView[UndoRolloutContext]):

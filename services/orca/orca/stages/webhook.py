@@ -4,6 +4,7 @@ Source: Orca's `WebhookStage`, `CreateWebhookTask`, `MonitorWebhookTask`. Answer
 `webhook` in the stage's context, those of the watch under `webhook.monitor`.
 """
 
+from collections.abc import Collection
 from typing import Any, Literal, cast
 
 from kork.telemetry import log
@@ -47,6 +48,7 @@ _CREATE_TIMEOUT_MS = 300_000
 _MONITOR_MS = (1_000, 15_000)
 _MONITOR_TIMEOUT_MS = 3_600_000
 _MAX_PAST_CODES = 1_000
+_ANSWERS = frozenset({"webhook", "artifacts"})
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -282,6 +284,14 @@ class Webhook(Stage[WebhookContext]):
 
     def tasks(self, stage: StageView[WebhookContext]):
         return webhook_tasks(stage.context)
+
+    def raw_keys(self, context: JsonMap) -> Collection[str]:
+        """What the other side answered is no expression, whatever it looks like."""
+        return _ANSWERS
+
+    def prepare_restart(self, context: JsonMap) -> JsonMap:
+        """Forget the last answers."""
+        return {key: value for key, value in context.items() if key not in _ANSWERS}
 
 
 def webhook_tasks(context: WebhookContext):
