@@ -17,6 +17,7 @@ from pathlib import Path
 
 from testcluster.errors import ClusterError
 from testcluster.golang import Go, Version, find_go, parse_version
+from testcluster.processes import end_with_parent
 
 _RELEASE_FOLDER = Path(__file__).parent / "release"
 _COMPILER_FLAGS = "all=-dwarf=false"
@@ -157,6 +158,7 @@ class Builder:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=end_with_parent,
         )
         output = _Output(process)
         try:

@@ -94,11 +94,12 @@ def _spawn(program: Path, arguments: Sequence[str], log: Path) -> subprocess.Pop
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise ClusterError(f"{program} can't be started: {error}.") from error
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends. Called between fork and exec."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
