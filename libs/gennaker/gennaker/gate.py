@@ -1,5 +1,6 @@
 """Gate, as the command line sees it: Spinnaker's Gate API over HTTP."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,15 +68,19 @@ class Gate:
         raise AssertionError("the waits never end")
 
     @contextmanager
-    def changes(self, execution_id: str) -> Iterator[Iterator[str]]:
-        """Open the stream of an execution's changes: an item a change. Raises `httpx2.HTTPError` without one."""
+    def changes(self, execution_id: str) -> Iterator[tuple[socket.socket, Iterator[str]]]:
+        """Open the stream of an execution's changes: its socket, and an item a change.
+
+        Raises `httpx2.HTTPError` when there is none.
+        """
         timeout = httpx.Timeout(60.0, connect=3.0)
         with (
             httpx.Client(base_url=self.url, timeout=timeout) as client,
             client.stream("GET", "/executions/stream", params={"executionIds": execution_id}) as response,
         ):
             response.raise_for_status()
-            yield (line for line in response.iter_lines() if line.startswith("data:"))
+            connection: socket.socket = response.extensions["network_stream"].get_extra_info("socket")
+            yield connection, (line for line in response.iter_lines() if line.startswith("data:"))
 
     def _send(
         self, method: str, path: tuple[str, ...], *, body: Any = None, params: dict[str, Any] | None = None

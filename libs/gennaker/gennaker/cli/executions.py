@@ -146,13 +146,13 @@ def judge(
             print(f"Told '{waiting['name']}' to {verdict.value}.")
 
 
-def follow(gate: "Gate", execution_id: str, output: Output, timeout: float | None) -> None:
+def follow(gate: "Gate", execution_id: str, output: Output, timeout: float | None, *, fresh: bool = False) -> None:
     """Show an execution until its end; exit with its result."""
     from gennaker.watching.follow import follow_execution
     from gennaker.watching.show import shower
 
     with shower(quiet=output is Output.json) as show:
-        ended = follow_execution(gate, execution_id, show, timeout=timeout)
+        ended = follow_execution(gate, execution_id, show, timeout=timeout, fresh=fresh)
     if output is Output.json:
         show_json(ended)
     if ended["status"] != "SUCCEEDED":

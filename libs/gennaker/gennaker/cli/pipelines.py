@@ -120,6 +120,7 @@ def execute(
 ) -> None:
     """Start a pipeline by hand; prints the execution's id."""
     from gennaker.gate import Gate
+    from gennaker.watching.follow import await_execution
 
     parameters: dict[str, Any] = read_object(file) if file else {}
     parameters |= dict(_assignment(text) for text in parameter or [])
@@ -127,8 +128,10 @@ def execute(
         body = {"type": "manual", "parameters": parameters}
         execution_id = gate.post("pipelines", application, name, body=body)["ref"].rsplit("/", 1)[-1]
         if watching:
-            follow(gate, execution_id, output, timeout)
-        elif output is Output.json:
+            follow(gate, execution_id, output, timeout, fresh=True)
+            return
+        await_execution(gate, execution_id)
+        if output is Output.json:
             show_json({"id": execution_id, "ref": f"/pipelines/{execution_id}"})
         else:
             print(execution_id)

@@ -70,9 +70,8 @@ def _by_whom(port: int) -> str:
     import psutil
 
     try:
-        owners = [
-            c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port
-        ]
+        listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr]
+        owners = [c.pid for c in listening if tuple(c.laddr)[-1] == port]
         if owners and owners[0]:
             return f" by process {owners[0]} ({psutil.Process(owners[0]).name()})"
     except psutil.Error:

@@ -194,7 +194,7 @@ def _waits_for_judgment(execution: dict[str, Any]) -> bool:
 
 def _follow(gate: Gate, execution_id: str, until: Any = has_ended) -> dict[str, Any]:
     with shower() as show:
-        return follow_execution(gate, execution_id, show, timeout=_RUN_SECONDS, until=until)
+        return follow_execution(gate, execution_id, show, timeout=_RUN_SECONDS, until=until, fresh=True)
 
 
 def _say(what: str) -> None:

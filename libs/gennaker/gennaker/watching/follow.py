@@ -1,8 +1,10 @@
 """Following an execution: gate's stream says when to look, a slow look makes up for what it misses."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx2 as httpx
@@ -19,6 +21,7 @@ _LOOK_SECONDS = 10.0
 _LOOK_WITHOUT_STREAM_SECONDS = 1.0
 _ROLLOUT_SECONDS = 0.5
 _LEAST_SECONDS = 0.1
+_APPEARS_SECONDS = 15.0
 _ROLLING = frozenset({"deployManifest", "scaleManifest", "undoRolloutManifest"})
 _WORKLOADS = frozenset({"deployment", "statefulset", "daemonset", "replicaset"})
 
@@ -29,14 +32,21 @@ def has_ended(execution: Mapping[str, Any]) -> bool:
 
 
 def follow_execution(
-    gate: Gate, execution_id: str, show: Show, *, timeout: float | None = None, until: Until = has_ended
+    gate: Gate,
+    execution_id: str,
+    show: Show,
+    *,
+    timeout: float | None = None,
+    until: Until = has_ended,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Show an execution at each change until its end, or until `until` holds; gives it as it is then.
 
+    A `fresh` one, whose id was given a moment ago, may take some seconds to appear.
     Raises `GennakerError` when gate doesn't know it, or `timeout` (seconds) ran out (exit code 7).
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    execution = gate.get("pipelines", execution_id)
+    execution = await_execution(gate, execution_id) if fresh else gate.get("pipelines", execution_id)
     bell = _Bell(gate, execution_id)
     rollouts: dict[str, Rollout] = {}
     try:
@@ -59,6 +69,24 @@ def follow_execution(
         bell.close()
 
 
+def await_execution(gate: Gate, execution_id: str) -> dict[str, Any]:
+    """Wait for an execution whose start was accepted; gives it. Raises `GennakerError`, exit code 7, in the end."""
+    deadline = time.monotonic() + _APPEARS_SECONDS
+    while True:
+        try:
+            return gate.get("pipelines", execution_id)
+        except GennakerError as error:
+            if error.code is not Exit.NOT_FOUND:
+                raise
+        if time.monotonic() > deadline:
+            raise GennakerError(
+                f"Execution {execution_id} was accepted and has not started after {_APPEARS_SECONDS:g} s; "
+                "it starts when orca answers.",
+                Exit.STILL_RUNNING,
+            )
+        time.sleep(_LEAST_SECONDS)
+
+
 class _Bell:
     """Rings when gate's stream tells of a change of one execution."""
 
@@ -66,6 +94,7 @@ class _Bell:
         self.patience = _LOOK_WITHOUT_STREAM_SECONDS
         self._rang = threading.Event()
         self._closed = False
+        self._socket: socket.socket | None = None
         self._gate = gate
         self._execution_id = execution_id
         threading.Thread(target=self._listen, daemon=True).start()
@@ -77,13 +106,17 @@ class _Bell:
         self._rang.clear()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening: the connection is shut, which ends the wait for its next line."""
         self._closed = True
+        with suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
         while not self._closed:
             try:
-                with self._gate.changes(self._execution_id) as changes:
+                with self._gate.changes(self._execution_id) as (connection, changes):
+                    self._socket = connection
                     self.patience = _LOOK_SECONDS
                     self._rang.set()
                     for _ in changes:

@@ -61,7 +61,7 @@ def _live() -> Iterator[Show]:
 
     def show(execution: dict[str, Any], rollouts: Mapping[str, Rollout]) -> None:
         latest[:] = [(execution, dict(rollouts))]
-        live.update(draw(), refresh=True)
+        live.refresh()
 
     with Live(get_renderable=draw, refresh_per_second=4) as live:
         yield show
