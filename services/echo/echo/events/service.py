@@ -52,17 +52,16 @@ class EventService:
         """
         id, now = str(uuid.uuid4()), now_ms()
         with self._database.begin() as connection:
-            events = EventStore(connection)
-            first = events.add(id, event, door, now)
+            waits = not self._pipelines(connection).is_loaded()
+            first = EventStore(connection).add(id, event, door, now, waits=waits)
             if first is not None:
                 _events.labels(_label(self._catalogue, event), "duplicate").inc()
                 starts = StartStore(connection).of_event(first)
                 return Received(first, duplicate=True, matched=[_told(start) for start in starts])
-            if not self._pipelines(connection).is_loaded():
+            if waits:
                 _events.labels(_label(self._catalogue, event), "waiting").inc()
                 return Received(id, waiting=True)
             outcome = self.start_matching(connection, Receipt(id, event, now), explain=explain)
-            events.matched(id, now)
         _log.info("event.received", event_id=id, type=event.type, source=event.source, starts=len(outcome.starts))
         return Received(
             id,

@@ -31,12 +31,16 @@ class EventStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, id: str, event: Event, door: Door, at: EpochMillis) -> str | None:
-        """Keep a new event and its request; give the id of the first one when this delivery came before."""
+    def add(self, id: str, event: Event, door: Door, at: EpochMillis, *, waits: bool) -> str | None:
+        """Keep a new event, with its request when it `waits` to be matched.
+
+        Gives the id of the first one when this delivery came before.
+        """
+        request = write_json({"raw": event.raw.hex(), "headers": dict(event.headers)}).decode() if waits else None
         added = self._connection.execute(
             text(
-                "INSERT INTO event (id, type, source, delivery_id, received_at, door, request)"
-                " VALUES (:id, :type, :source, :delivery, :at, :door, CAST(:request AS json))"
+                "INSERT INTO event (id, type, source, delivery_id, received_at, door, request, matched_at)"
+                " VALUES (:id, :type, :source, :delivery, :at, :door, CAST(:request AS json), :matched)"
                 " ON CONFLICT (type, source, delivery_id) WHERE delivery_id IS NOT NULL DO NOTHING"
             ),
             {
@@ -46,7 +50,8 @@ class EventStore:
                 "delivery": event.delivery_id,
                 "at": at,
                 "door": door,
-                "request": write_json({"raw": event.raw.hex(), "headers": dict(event.headers)}).decode(),
+                "request": request,
+                "matched": None if waits else at,
             },
         ).rowcount
         if added:
