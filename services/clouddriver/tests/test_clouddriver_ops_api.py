@@ -1,6 +1,7 @@
 """What is refused at the door, who may ask, how tasks are shown; without any cluster."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
 from kork.database import Database
 from kork.identity import Identity, Signer, identity_headers
+from kork.settings import RedisSettings
 from sqlalchemy import text
 
 KUBECONFIG = {
@@ -312,3 +314,15 @@ def test_old_operations_are_forgotten(store: OperationStore, ops_database: Datab
         connection.execute(text("UPDATE operation SET ended_at = ended_at - 5 * 86400000"))
     store.prune()
     assert store.find(task) is None
+
+
+def test_an_operation_is_taken_while_redis_is_away_without_waiting_for_it(
+    ops_settings: ClouddriverSettings, ops_database: Database
+):
+    """The bell is silent; the sweep rings it later."""
+    away = ops_settings.model_copy(update={"redis": RedisSettings(url="redis://127.0.0.1:9/0")})
+    with TestClient(create_app(away), headers=as_user(away)) as client:
+        started = time.monotonic()
+        answer = client.post("/kubernetes/ops", json=deploy(manifests=[CONFIG]))
+        assert time.monotonic() - started < 4.0
+    assert answer.status_code == 200

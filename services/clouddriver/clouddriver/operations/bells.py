@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from kork.celery import CLOUDDRIVER_QUEUE, make_celery
+from kork.bell import Bell
+from kork.celery import CLOUDDRIVER_QUEUE
 from kork.database import Database
 from kork.settings import ServiceSettings
 from kork.telemetry import log
@@ -22,14 +23,10 @@ Ring = Callable[[str], None]
 
 def celery_bell(settings: ServiceSettings) -> Ring:
     """Make the bell: it sends the operation's id to the workers, and only logs when it can't."""
-    app = make_celery(settings)
+    bell = Bell(settings.redis.url)
 
     def ring(operation_id: str) -> None:
-        try:
-            app.send_task(OPERATE, args=[operation_id], queue=CLOUDDRIVER_QUEUE)
-        except Exception as error:
-            # Whatever is wrong with the broker, the sweep rings again.
-            _log.warning("operation.bell.failed", operation=operation_id, error=str(error))
+        bell.ring(OPERATE, CLOUDDRIVER_QUEUE, [[operation_id]])
 
     return ring
 

@@ -118,18 +118,6 @@ class OperationStore:
         if not renewed:
             raise LeaseLost(claim.operation_id)
 
-    def release(self, claim: Claim) -> None:
-        """Give the operation back, so that another worker can go on at once."""
-        with self._database.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE operation SET leased_until = NULL, due_at = clock_timestamp()"
-                    " WHERE id = :id AND attempt = :attempt AND state = 'STARTED'"
-                ),
-                {"id": claim.operation_id, "attempt": claim.attempt},
-            )
-            notify(connection, OPERATIONS_CHANNEL)
-
     def progress(self, claim: Claim, phase: str, status: str) -> None:
         """Add a line to the history. Raises `LeaseLost`."""
         with self._database.begin() as connection:
