@@ -133,6 +133,10 @@ def test_a_rollout_is_followed_through_its_manifest(
         ("/serverGroups", 400, "either 'applications' or 'ids'"),
         ("/serverGroups/main/{ns}/replicaSet nope", 404, "There is no 'replicaSet nope'"),
         ("/instances/main/{ns}/nope", 404, "Instance not found (id: nope)"),
+        ("/applications/a%00b", 400, "NUL"),
+        ("/search?type=instances&q=a%00b", 400, "NUL"),
+        ("/manifests/main/{ns}/pod ..%2F..", 404, "There is no pod"),
+        ("/manifests/main/{ns}/pod x%3Fwatch=1", 404, "There is no pod"),
         ("/applications/shop/clusters/main/nope/kubernetes", 404, "There is no cluster 'nope'"),
     ],
 )

@@ -244,7 +244,10 @@ class ResourceStore:
                     "AND kind = ANY(:kinds) AND application IS NOT NULL AND cluster IS NOT NULL "
                     "AND (CAST(:application AS text) IS NULL OR lower(application) = :application) ORDER BY 1, 2, 3"
                 ),
-                {"kinds": [kind_key(kind) for kind in kinds], "application": application and application.lower()},
+                {
+                    "kinds": [kind_key(kind) for kind in kinds],
+                    "application": application and application.lower(),
+                },
             )
             return [(row.application, row.account, row.cluster) for row in rows]
 
@@ -257,7 +260,7 @@ class ResourceStore:
                     "AND kind = ANY(:kinds) AND (strpos(lower(name), :query) > 0 "
                     "OR strpos(lower(application), :query) > 0) ORDER BY name, account, namespace LIMIT :limit"
                 ),
-                {"kinds": [kind_key(kind) for kind in kinds], "query": query.lower().replace("\0", ""), "limit": limit},
+                {"kinds": [kind_key(kind) for kind in kinds], "query": query.lower(), "limit": limit},
             )
             return [Found(*row) for row in rows]
 
@@ -298,7 +301,12 @@ def _purge(connection: Connection, accounts: list[str], seconds: int) -> int:
 
 def _key(ref: ResourceRef) -> dict[str, Any]:
     groups = sorted(NATIVE_GROUPS) if ref.group is None else ["" if ref.group == "core" else ref.group]
-    return {"kind": kind_key(ref.kind), "namespace": ref.namespace, "name": ref.name, "groups": groups}
+    return {
+        "kind": kind_key(ref.kind),
+        "namespace": _asked(ref.namespace),
+        "name": _asked(ref.name),
+        "groups": groups,
+    }
 
 
 def _row(manifest: Manifest) -> dict[str, Any]:
@@ -321,6 +329,11 @@ def _row(manifest: Manifest) -> dict[str, Any]:
         "owners": ",".join(str(owner.get("uid")) for owner in items(metadata.get("ownerReferences"))),
         "body": orjson.dumps(without_secrets(manifest)).decode(),
     }
+
+
+def _asked(text: Any) -> str:
+    # Postgres takes no NUL in a text, and no name has one: what stands for it here matches nothing.
+    return str(text).replace("\0", "\ufffd")
 
 
 def _storable(value: str | None) -> str | None:
