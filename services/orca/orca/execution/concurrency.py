@@ -49,8 +49,8 @@ class Decision:
 def decide(execution: Execution, queue: Queue, max_waiting: int) -> Decision:
     """Decide whether an execution starts.
 
-    With `keepWaitingPipelines` those that wait start in their order; without, the newest starts and the
-    others are cancelled.
+    With `keepWaitingPipelines` executions start in the order in which they came, so each joins the queue
+    when it is made; without, the newest of those that had to wait starts and the others are cancelled.
     """
     if queue.superseded:
         return Decision(Turn.GIVE_UP, _SUPERSEDED)

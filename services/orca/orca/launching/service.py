@@ -14,6 +14,7 @@ from orca.artifacts import resolve_for_start
 from orca.bell import Bell
 from orca.documents import Document
 from orca.execution.changes import execution_event, updated_event
+from orca.execution.concurrency import Turns
 from orca.execution.listing import Executions
 from orca.execution.model import Execution, JsonMap
 from orca.execution.served import execution_document
@@ -159,8 +160,10 @@ class Launcher:
                 store.correlate(correlation_id, execution.id)
             now = execution.build_time or 0
             store.set_due(execution.id, now + self._again_ms, now)
-            if execution.limit_concurrent or execution.max_concurrent:
+            if execution.pipeline_config_id and (execution.limit_concurrent or execution.max_concurrent):
                 store.publish([updated_event(execution)])
+                if execution.keep_waiting:
+                    Turns(connection).join(execution)
         self._bell.advance([execution.id])
         return execution
 
