@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Client, TransportError
 from kork.clock import now_ms
 from kork.database import Database
+from kork.identity import Identity, Signer, identity_headers
 from kork.ids import new_ulid
 from redis import Redis
 from sqlalchemy import text
@@ -100,7 +101,7 @@ def test_sync_tells_what_matched_and_why_the_rest_did_not(
     answer = client.post("/webhooks/webhook/ci?sync=true", json={"branch": "dev"}).json()
     assert [each["pipeline"] for each in answer["matched"]] == ["deploy p1"]
     assert {each["pipelineId"]: each["reason"] for each in answer["unmatched"]} == {
-        "p2": "the payload's 'branch' does not match the constraint 'main'",
+        "p2": "the payload's 'branch' does not match its constraint",
         "p3": "the pipeline is disabled",
     }
     quiet = serve(webhooks={"explain": False})
@@ -230,8 +231,6 @@ def test_echo_that_was_killed_starts_what_it_had_taken(
     def run() -> "subprocess.Popen[bytes]":
         return subprocess.Popen([sys.executable, "-m", "echo", "api"], env=environment)
 
-    from kork.identity import Identity, Signer, identity_headers
-
     headers = identity_headers(Identity(), Signer("a secret of the tests"))
     with Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
 
@@ -258,6 +257,48 @@ def test_echo_that_was_killed_starts_what_it_had_taken(
 def test_a_service_takes_signed_identities_only(serve: Serve):
     client = serve(embedded=False)
     assert client.post("/webhooks/webhook/ci", json={}).status_code == 401
+
+
+def test_a_stranger_is_not_told_of_other_sources(
+    serve: Serve, front50: Front50Peer, echo_database: Database, wait_until: WaitUntil
+):
+    front50.save(hooked("p1", trigger={"source": "guess me"}))
+    front50.save(hooked("p2", trigger={"payloadConstraints": {"key": "s3cret"}}))
+    secret = "a secret of the tests"
+    client = serve(embedded=False, identity={"secret": secret})
+    wait_until(lambda: is_loaded(echo_database))
+
+    def told(user: Identity) -> str:
+        headers = identity_headers(user, Signer(secret))
+        return client.post("/webhooks/webhook/ci?sync=true", json={"key": "x"}, headers=headers).text
+
+    stranger = told(Identity())
+    assert "its constraint" in stranger
+    assert "guess me" not in stranger
+    assert "s3cret" not in stranger
+    assert "guess me" in told(Identity("alice"))
+
+
+def test_lost_connections_to_postgres_lose_nothing(
+    api: TestClient,
+    orca: OrcaPeer,
+    front50: Front50Peer,
+    redis_url: str,
+    echo_database: Database,
+    wait_until: WaitUntil,
+):
+    with echo_database.begin() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    wait_until(lambda: api.post("/webhooks/webhook/ci", json={}, headers={"X-Event-Id": "d"}).status_code == 200)
+    wait_until(lambda: len(orca.bodies) == 1)
+    front50.save(hooked("p2"))
+    publish(redis_url, "front50.changes", "pipeline.saved", {"id": "p2"})
+    wait_until(lambda: "p2" in remembered(echo_database))
 
 
 def test_a_saved_pipeline_is_started_by_the_next_webhook(

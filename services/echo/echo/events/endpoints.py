@@ -7,7 +7,7 @@ from kork.app import JSONResponse, run_sync
 from kork.clock import now_ms
 from kork.documents import Document, object_in
 from kork.errors import BadRequest, NotFound
-from kork.identity import CurrentUser
+from kork.identity import CurrentUser, Identity
 
 from echo.events.event import Event, posted_event, webhook_event
 from echo.events.service import EventService, Received, useful_headers
@@ -24,23 +24,29 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
     router = APIRouter(tags=["events"])
 
     @router.post("/webhooks/{type}/{source}")
-    async def receive_webhook(type: PathText, source: PathText, request: Request, sync: Sync = False) -> Response:
+    async def receive_webhook(
+        type: PathText, source: PathText, request: Request, user: CurrentUser, sync: Sync = False
+    ) -> Response:
         """Take a webhook. Once this has answered, what it starts will be started, once."""
         event = webhook_event(type, source, await request.body(), useful_headers(request.headers))
-        return await _receive(event, sync)
+        return await _receive(event, sync, user)
 
     @router.post("/webhooks/{type}")
-    async def receive_webhook_with_source(type: PathText, request: Request, sync: Sync = False) -> Response:
+    async def receive_webhook_with_source(
+        type: PathText, request: Request, user: CurrentUser, sync: Sync = False
+    ) -> Response:
         """Take a webhook whose payload names its `source`."""
         event = webhook_event(type, None, await request.body(), useful_headers(request.headers))
-        return await _receive(event, sync)
+        return await _receive(event, sync, user)
 
-    async def _receive(event: Event, sync: bool) -> Response:
+    async def _receive(event: Event, sync: bool, user: Identity) -> Response:
         if event.suppressed:
             return JSONResponse({"eventProcessed": False, "eventId": None})
-        explain = sync and settings.webhooks.explain
-        received = await run_sync(lambda: service.receive(event, "webhook", explain=explain))
-        return JSONResponse({"eventProcessed": True, "eventId": received.event_id} | _report(received, sync, explain))
+        # Sources are what keeps strangers from starting pipelines: they are told to people who are known.
+        all_sources = sync and settings.webhooks.explain and (settings.embedded or not user.is_anonymous)
+        received = await run_sync(lambda: service.receive(event, "webhook", all_sources=all_sources))
+        report = _report(received, explain=settings.webhooks.explain) if sync else {}
+        return JSONResponse({"eventProcessed": True, "eventId": received.event_id} | report)
 
     @router.post("/")
     async def receive_event(request: Request, user: CurrentUser) -> Response:
@@ -74,14 +80,8 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
     return router
 
 
-def _report(received: Received, sync: bool, explain: bool) -> Document:
-    if not sync:
-        return {}
-    report: Document = {
-        "duplicate": received.duplicate,
-        "waiting": received.waiting,
-        "matched": received.matched,
-    }
+def _report(received: Received, *, explain: bool) -> Document:
+    report: Document = {"duplicate": received.duplicate, "waiting": received.waiting, "matched": received.matched}
     return report | {"unmatched": received.unmatched} if explain else report
 
 

@@ -44,11 +44,11 @@ class EventService:
         self._settings = settings
         self._catalogue = catalogue
 
-    def receive(self, event: Event, door: Door, *, explain: bool = False) -> Received:
+    def receive(self, event: Event, door: Door, *, all_sources: bool = False) -> Received:
         """Keep an event with the starts that follow from it. A repeated delivery starts nothing again.
 
         While echo has never read front50's pipelines the event waits, and is matched when it has. With
-        `explain` all triggers of its type are looked at, also those for another source.
+        `all_sources` the triggers for other sources are looked at too, so that it can be said why they don't match.
         """
         id, now = str(uuid.uuid4()), now_ms()
         with self._database.begin() as connection:
@@ -61,7 +61,7 @@ class EventService:
             if waits:
                 _events.labels(_label(self._catalogue, event), "waiting").inc()
                 return Received(id, waiting=True)
-            outcome = self.start_matching(connection, Receipt(id, event, now), explain=explain)
+            outcome = self.start_matching(connection, Receipt(id, event, now), all_sources=all_sources)
         _log.info("event.received", event_id=id, type=event.type, source=event.source, starts=len(outcome.starts))
         return Received(
             id,
@@ -78,11 +78,11 @@ class EventService:
             unmatched=[each.told() for each in outcome.unmatched],
         )
 
-    def start_matching(self, connection: Connection, receipt: Receipt, *, explain: bool = False) -> Outcome:
+    def start_matching(self, connection: Connection, receipt: Receipt, *, all_sources: bool = False) -> Outcome:
         """Keep the starts that follow from an event."""
         store, total = self._pipelines(connection), Outcome([], [])
         for type in self._catalogue.looking_at(receipt.event.type):
-            candidates = store.candidates(type.type, None if explain else type.event_key(receipt))
+            candidates = store.candidates(type.type, None if all_sources else type.event_key(receipt))
             outcome = outcome_of(receipt, type, candidates, self._settings)
             total.starts.extend(outcome.starts)
             total.unmatched.extend(outcome.unmatched)
