@@ -77,6 +77,7 @@ class Door:
         answer = self.http.post(f"/pipelines/{self.application}/{quoted(name)}", json=trigger)
         assert answer.status_code == 202, answer.text
         assert list(answer.json()) == ["ref"]
+        assert self.http.get(answer.json()["ref"]).status_code == 200
         return answer.json()["ref"]
 
     def stage(self, ref: str, ref_id: str = "1") -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _routes(settings: GateSettings, backends: Backends, hub: Hub) -> APIRouter:
         execution_router(backends, configs),
         passing_router(backends, "executions", (*EXECUTION_LISTS, *STEERING)),
         passing_router(backends, "pipelines", CONFIGS),
-        pipeline_router(backends, configs, operations),
+        pipeline_router(backends, configs, operations, settings.patience),
         passing_router(backends, "credentials", DEFINITIONS),
         credentials_router(backends),
         infrastructure_router(backends),

@@ -43,7 +43,9 @@ class StreamSettings(Settings):
 class PatienceSettings(Settings):
     """How long gate waits for others before it answers with what it has."""
 
-    merge_timeout_seconds: float = Field(default=5.0, gt=0, description="for one part of a merged answer")
+    merge_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="for one part of a merged answer, and for a start"
+    )
     task_timeout_seconds: float = Field(default=32.0, gt=0, description="for the save or delete of a pipeline")
 
 

@@ -12,6 +12,7 @@ from gate.passthrough import Param, Pass
 from gate.pipelines.configs import Configs
 from gate.pipelines.saving import Saver, application_of
 from gate.pipelines.starting import Starter
+from gate.settings import PatienceSettings
 from gate.tasks.operations import Operations
 
 Json = dict[str, Any]
@@ -75,11 +76,13 @@ CONFIGS = (
 )
 
 
-def pipeline_router(backends: Backends, configs: Configs, operations: Operations) -> APIRouter:
+def pipeline_router(
+    backends: Backends, configs: Configs, operations: Operations, patience: PatienceSettings
+) -> APIRouter:
     """Make the routes of saved pipelines and of starts."""
     router = APIRouter(tags=["pipelines"])
     saver = Saver(operations, configs)
-    starter = Starter(backends, configs)
+    starter = Starter(backends, configs, patience.merge_timeout_seconds)
 
     @router.get("/applications/{application}/pipelineConfigs/{pipelineNameOrId:pipeline_name}")
     async def get_config(request: Request, application: str, pipelineNameOrId: str) -> Json:
@@ -149,8 +152,8 @@ def pipeline_router(backends: Backends, configs: Configs, operations: Operations
     async def start(
         request: Request, application: str, pipelineNameOrId: str, body: OptionalObjectBody, user: CurrentUser
     ) -> Response:
-        """Start a pipeline by its name or id; gives `{ref: "/pipelines/<id>"}`."""
-        started = await starter.start(request, application, pipelineNameOrId, body.value, user)
+        """Start a pipeline by its name or id; gives `{ref: "/pipelines/<id>"}`, which can be read then."""
+        started = await starter.start_visibly(request, application, pipelineNameOrId, body.value, user)
         return JSONResponse({"ref": started["ref"]}, status_code=202)
 
     @router.post("/actions/pipelines/reorder")

@@ -1,5 +1,7 @@
 """How a pipeline is started by hand."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 from fastapi import Request
@@ -11,14 +13,17 @@ from gate.backends import Backends, parsed, segment
 from gate.pipelines.configs import Configs
 
 Json = dict[str, Any]
+_FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.5
 
 
 class Starter:
     """Starts pipelines through echo, which gives an execution's id at once."""
 
-    def __init__(self, backends: Backends, configs: Configs) -> None:
+    def __init__(self, backends: Backends, configs: Configs, timeout_seconds: float) -> None:
         self._backends = backends
         self._configs = configs
+        self._timeout = timeout_seconds
 
     async def start(self, request: Request, application: str, name_or_id: str, sent: Json, user: Identity) -> Json:
         """Start a pipeline; gives `{eventId, ref: "/pipelines/<id>"}`. An error says which pipeline it is about."""
@@ -30,6 +35,23 @@ class Starter:
             return parsed(await self._backends.call(request, "echo", "POST", path, json=trigger), "echo")
         except SpinnakerError as error:
             raise _about(error, application, name_or_id) from error
+
+    async def start_visibly(
+        self, request: Request, application: str, name_or_id: str, sent: Json, user: Identity
+    ) -> Json:
+        """Start a pipeline, and answer when its execution can be read: scripts read it at once.
+
+        Echo keeps a start until orca takes it; when that takes long, or orca is away, the answer comes before.
+        """
+        started = await self.start(request, application, name_or_id, sent, user)
+        params = {"executionIds": str(started["ref"]).rpartition("/")[2], "expand": "false"}
+        pause = _FIRST_PAUSE_SECONDS
+        with suppress(TimeoutError, SpinnakerError):
+            async with asyncio.timeout(self._timeout):
+                while not await self._backends.get(request, "orca", "/pipelines", params=params):
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return started
 
 
 def complete_trigger(sent: Json, user: str) -> Json:
