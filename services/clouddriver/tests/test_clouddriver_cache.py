@@ -13,6 +13,7 @@ from clouddriver.kubernetes.manifest import ResourceRef
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
+from gennaker.embedded import EmbeddedPostgres
 from kork.database import Database
 from sqlalchemy import text
 from testcluster import ClusterAccess, TestCluster
@@ -44,11 +45,11 @@ class Platform:
 @pytest.fixture
 def start(postgres_url: str, redis_url: str) -> Callable[..., Any]:
     @contextmanager
-    def started(*accounts: dict[str, Any]) -> Iterator[Platform]:
+    def started(*accounts: dict[str, Any], url: str = postgres_url) -> Iterator[Platform]:
         settings = ClouddriverSettings.model_validate(
             {
                 "embedded": True,
-                "database": {"url": postgres_url},
+                "database": {"url": url},
                 "redis": {"url": redis_url},
                 "kubernetes": {"accounts": list(accounts)},
             }
@@ -228,6 +229,26 @@ def test_a_server_that_stops_and_comes_back_is_followed_again(own_cluster: TestC
         cluster.apply(config_map("shop", "default", "x"))
         wait_until(lambda: platform.health("main")["status"] == "UP", timeout=HEALS)
         wait_until(lambda: "shop" in platform.stored("main", "ConfigMap", "default"), timeout=30)
+
+
+def test_what_changed_while_postgres_was_killed_becomes_visible(
+    cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait, tmp_path: Path
+):
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        main = account("main", cluster.kubeconfig, namespaces=[namespace])
+        with start(main, url=postgres.url) as platform:
+            wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+            cluster.apply(config_map("goes", namespace, "x"))
+            wait_until(lambda: "goes" in platform.stored("main", "ConfigMap", namespace), timeout=30)
+            postgres.kill()
+            cluster.apply(config_map("comes", namespace, "x"))
+            cluster.kubectl("delete", "configmap", "goes", "-n", namespace)
+            assert platform.api.get("/accounts/health").status_code == 503
+            postgres.start()
+            wait_until(lambda: platform.api.get("/accounts/health").status_code == 200, timeout=30)
+            wait_until(lambda: "comes" in platform.stored("main", "ConfigMap", namespace), timeout=HEALS)
+            wait_until(lambda: "goes" not in platform.stored("main", "ConfigMap", namespace), timeout=HEALS)
+            wait_until(lambda: platform.health("main")["status"] == "UP", timeout=HEALS)
 
 
 def test_only_what_the_account_wants_is_stored(cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait):
