@@ -359,7 +359,7 @@ BODY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=BODY)
 def test_no_pipeline_makes_the_api_fail_or_an_execution_hang(orca: Orca, body: Any):
     answer = orca.client.post("/orchestrate", content=json.dumps(body), headers={"Content-Type": "application/json"})
