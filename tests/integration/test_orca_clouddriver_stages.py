@@ -293,3 +293,19 @@ def test_a_cancel_reaches_the_child(orca: Orca):
     assert orca.wait_end(parent)["status"] == "CANCELED"
     child = orca.wait_end(seen["stages"][0]["context"]["executionId"])
     assert child["status"] == "CANCELED"
+
+
+def test_artifacts_of_another_pipelines_execution_are_found(orca: Orca):
+    image = {"type": "docker/image", "name": "shop", "version": "2"}
+    earlier = orca.start(
+        {"refId": "1", "type": "wait", "waitTime": 0}, id="other", trigger={"type": "manual", "artifacts": [image]}
+    )
+    assert orca.wait_end(earlier)["status"] == "SUCCEEDED"
+    wanted = [{"id": "image", "matchArtifact": {"type": "docker/image"}}]
+    found = orca.wait_end(
+        orca.start(
+            {"refId": "1", "type": "findArtifactFromExecution", "pipeline": "other", "expectedArtifacts": wanted}
+        )
+    )
+    assert found["status"] == "SUCCEEDED", found
+    assert found["stages"][0]["outputs"]["artifacts"] == [image]

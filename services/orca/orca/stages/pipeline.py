@@ -11,7 +11,7 @@ from kork.ids import ulid_for
 from pydantic import Field, field_validator
 
 from orca.artifacts import expected_ids_for, in_scope
-from orca.execution.model import Execution, JsonMap, StageExecution
+from orca.execution.model import JsonMap
 from orca.execution.status import Status
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import (
@@ -29,6 +29,7 @@ from orca.stages.definition import (
     terminal,
 )
 from orca.stages.operations import growing, maps, post_again
+from orca.stages.served_execution import read_execution
 
 _TASKS = "com.netflix.spinnaker.orca.front50.tasks"
 _POLL_MS = (200, 15_000)
@@ -145,7 +146,7 @@ def monitor_pipeline(stage: StageView[PipelineContext], services: Services) -> T
     found = cast(JsonMap, child)
     status = _status(found.get("status"))
     context: JsonMap = {"status": status.value}
-    outputs = {} if stage.context.skip_downstream_output else _outputs(found)
+    outputs = {} if stage.context.skip_downstream_output else read_execution(found).context()
     if status is Status.SUCCEEDED:
         return succeeded(context, outputs)
     if not status.is_halt:
@@ -159,23 +160,6 @@ def _status(value: Any) -> Status:
         return Status(str(value))
     except ValueError as error:
         raise TaskFailure(f"The child pipeline has an unknown status: {value!r:.100}.") from error
-
-
-def _outputs(child: JsonMap) -> JsonMap:
-    """Merge the child's stages' outputs as an execution's context."""
-    stages = [
-        StageExecution(
-            id=str(each.get("id")),
-            ref_id=str(each.get("refId")),
-            type=str(each.get("type")),
-            name=str(each.get("name")),
-            outputs=cast(JsonMap, each.get("outputs") or {}),
-            requisites=[str(ref) for ref in cast(list[Any], each.get("requisiteStageRefIds") or [])],
-            parent_id=each.get("parentStageId"),
-        )
-        for each in maps(child.get("stages"))
-    ]
-    return Execution("PIPELINE", str(child.get("id")), str(child.get("application")), stages).context()
 
 
 def _failure(child: JsonMap, status: Status) -> JsonMap:
