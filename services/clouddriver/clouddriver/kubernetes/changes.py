@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from clouddriver.kubernetes import field_ownership
 from clouddriver.kubernetes.accounts import Account
+from clouddriver.kubernetes.client import KubernetesClient
 from clouddriver.kubernetes.document import Manifest, full_name_of, mapping_at, text_at
 from clouddriver.kubernetes.errors import KubernetesError
 from clouddriver.kubernetes.kinds import NATIVE_GROUPS, Kind
@@ -42,7 +43,7 @@ class Changes:
         self._marker = marker
 
     @property
-    def client(self) -> Any:
+    def client(self) -> KubernetesClient:
         """Give the way to the cluster."""
         return self._account.client
 

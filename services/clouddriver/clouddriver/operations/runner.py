@@ -13,7 +13,7 @@ from kork.ids import new_ulid
 from kork.telemetry import counter, histogram, log, span
 from pydantic import ValidationError
 
-from clouddriver.kubernetes.accounts import Accounts
+from clouddriver.kubernetes.accounts import Account, Accounts
 from clouddriver.kubernetes.errors import KubernetesError
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.settings import KubernetesSettings
@@ -129,7 +129,7 @@ class OperationRunner:
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    def _account(self, name: str) -> Any:
+    def _account(self, name: str) -> Account:
         if name not in self._accounts:
             raise OperationFailed(
                 f"The account '{name}' is not in this worker's settings; "
@@ -161,7 +161,7 @@ class OperationRunner:
 
 class _Context(OperationContext):
     def __init__(
-        self, store: OperationStore, claim: Claim, position: int, phase: str, account: Any, runner: OperationRunner
+        self, store: OperationStore, claim: Claim, position: int, phase: str, account: Account, runner: OperationRunner
     ) -> None:
         resources, settings, versions = runner.context_parts(claim)
         super().__init__(f"{claim.operation_id}.{position}", account, resources, settings, versions)
