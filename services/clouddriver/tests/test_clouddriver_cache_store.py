@@ -122,6 +122,12 @@ def test_a_write_through_is_kept_only_where_its_kind_is_watched(store: ResourceS
     assert (version_of(store), store.known("a", REF).fresh) == ("1", False)
     states.report("a", AccountHealth("UP"), [ScopeStanding(MAPS, ScopeState.WATCHING)])
     assert store.known("a", REF).fresh
+    states.claim(["a"], "me", 60, watching=["a"])
+    assert store.known("a", REF).fresh
+    states.claim(["a"], "me", 60)
+    assert (store.known("a", REF).fresh, states.read(["a"])["a"].health.status) == (False, "DEGRADED")
+    states.report("a", AccountHealth("UP"), [ScopeStanding(MAPS, ScopeState.WATCHING)])
+    assert store.known("a", REF).fresh
     states.release("me")
     assert not store.known("a", REF).fresh
 

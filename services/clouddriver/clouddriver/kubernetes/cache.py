@@ -15,9 +15,9 @@ from clouddriver.kubernetes.supervisor import Supervisor
 
 _log = log("clouddriver.cache")
 
-_LEASE_SECONDS = 30.0
-_RENEW_SECONDS = 10.0
-_PURGE_ROUNDS = 30
+_LEASE_SECONDS = 15.0
+_RENEW_SECONDS = 5.0
+_PURGE_ROUNDS = 60
 _REMEMBER_DELETED_SECONDS = 600
 
 
@@ -53,7 +53,8 @@ class Cache:
             await _quietly_release(self._states, self._owner)
 
     async def _renew(self, names: list[str]) -> None:
-        held = set(await run_sync(self._states.claim, names, self._owner, _LEASE_SECONDS))
+        watching = set(self._running)
+        held = set(await run_sync(self._states.claim, names, self._owner, _LEASE_SECONDS, watching=watching))
         for name in [name for name in self._running if name not in held or self._running[name].done()]:
             task = self._running.pop(name)
             await end(task)

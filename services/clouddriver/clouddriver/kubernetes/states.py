@@ -1,7 +1,7 @@
 """The accounts' health and the freshness of what we know, in Postgres: written where the watches run, read
 wherever the API runs. The leases there say which process watches which account."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,23 +51,35 @@ class AccountStates:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, accounts: Sequence[str], owner: str, seconds: float) -> list[str]:
-        """Take or keep the lease of accounts that nobody else holds; say which are `owner`'s now."""
+    def claim(
+        self, accounts: Sequence[str], owner: str, seconds: float, *, watching: Collection[str] = ()
+    ) -> list[str]:
+        """Take or keep the lease of accounts that nobody else holds; say which are `owner`'s now.
+
+        What `owner` is not `watching` already begins anew: nothing of it counts as fresh until it is in step.
+        """
         if not accounts:
             return []
+        values = {"status": STARTING.status, "reason": STARTING.reason, "fix": STARTING.fix}
         with self._database.begin() as connection:
             rows = connection.execute(
-                _CLAIM,
-                {
-                    "accounts": sorted(accounts),
-                    "owner": owner,
-                    "seconds": seconds,
-                    "status": STARTING.status,
-                    "reason": STARTING.reason,
-                    "fix": STARTING.fix,
-                },
+                _CLAIM, {"accounts": sorted(accounts), "owner": owner, "seconds": seconds, **values}
             )
-            return [row.account for row in rows]
+            held = [row.account for row in rows]
+            begun = [account for account in held if account not in watching]
+            if begun:
+                connection.execute(
+                    text("UPDATE watched_kind SET state = 'SYNCING', reason = '' WHERE account = ANY(:begun)"),
+                    {"begun": begun},
+                )
+                connection.execute(
+                    text(
+                        "UPDATE account_state SET status = :status, reason = :reason, fix = :fix "
+                        "WHERE account = ANY(:begun)"
+                    ),
+                    {"begun": begun, **values},
+                )
+            return held
 
     def release(self, owner: str) -> None:
         """Give all leases back, so that another process can go on at once."""
