@@ -454,6 +454,37 @@ def test_the_end_of_a_pipeline_starts_its_dependents_once(
     assert len(client.get("/starts").json()) == 1
 
 
+@pytest.mark.parametrize("path", ["/webhooks/pipeline/orca", "/"])
+def test_only_orca_can_say_that_a_pipeline_ended(
+    serve: Serve, front50: Front50Peer, echo_database: Database, path: str, wait_until: WaitUntil
+):
+    trigger = {"type": "pipeline", "enabled": True, "pipeline": "first", "status": ["successful"]}
+    front50.save({"id": "second", "application": "shop", "name": "second", "triggers": [trigger]})
+    client = serve()
+    wait_until(lambda: is_loaded(echo_database))
+    forged = ended() if path != "/" else {"details": {"type": "pipeline", "source": "orca"}, "content": ended()}
+    assert client.post(path, json=forged).status_code == 200
+    assert client.get("/starts").json() == []
+
+
+def test_an_end_that_is_told_before_the_pipelines_are_known_starts_the_dependents_later(
+    serve: Serve, front50: Front50Peer, orca: OrcaPeer, redis_url: str, echo_database: Database, wait_until: WaitUntil
+):
+    front50.stop()
+    trigger = {"type": "pipeline", "enabled": True, "pipeline": "first", "status": ["successful"]}
+    front50.save({"id": "second", "application": "shop", "name": "second", "triggers": [trigger]})
+    serve()
+    publish(redis_url, "orca.executions", "orca:pipeline:complete", ended())
+
+    def is_waiting() -> bool:
+        with echo_database.connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM event WHERE matched_at IS NULL")).scalar() == 1
+
+    wait_until(is_waiting)
+    front50.start()
+    wait_until(lambda: [body["id"] for body in orca.bodies] == ["second"])
+
+
 def cron(**more: Any) -> dict[str, Any]:
     trigger = {"type": "cron", "enabled": True, "id": "c1", "cronExpression": "0 0 10 ? * MON", **more}
     return {"id": "nightly", "application": "shop", "name": "nightly", "triggers": [trigger]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from echo.artifacts.extraction import TemplateFault, artifacts_of, render
 from echo.artifacts.matching import matches_artifact, unmet_expectation
-from echo.events.event import Event, Receipt, delivery_id, webhook_event
+from echo.events.event import Event, Receipt, delivery_id, ended_event, webhook_event
 from echo.pipelines.store import Candidate
 from echo.settings import EchoSettings, QuietPeriodSettings
 from echo.starts.body import manual_start, triggered_start, with_parent
@@ -43,7 +43,7 @@ def hook(**more: Any) -> dict[str, Any]:
 
 
 def outcome(event: Event, body: dict[str, Any], settings: EchoSettings = SETTINGS) -> Outcome:
-    [type] = TriggerCatalogue.load().looking_at(event.type)
+    [type] = TriggerCatalogue.load().looking_at(event)
     candidates = [Candidate(body["id"], body, n) for n in range(len(body["triggers"]))]
     return outcome_of(Receipt("e1", event, AT), type, candidates, settings)
 
@@ -432,7 +432,7 @@ def test_an_id_in_the_payload_counts_with_the_rest_of_the_payload():
 def test_a_pipeline_trigger_looks_at_how_the_other_one_ended(status: str):
     trigger = {"type": "pipeline", "enabled": True, "pipeline": "OTHER", "status": ["successful", "canceled"]}
     ended = {"executionId": "x1", "pipelineConfigId": "other", "status": status, "authentication": {"user": "bob"}}
-    event = Event("pipeline", "orca", ended, {}, {}, b"")
+    event = ended_event(ended)
     result = outcome(event, pipeline(trigger, trigger | {"description": "again"}))
     assert len(result.starts) == (1 if end_of(status) in trigger["status"] else 0)
     for start in result.starts:

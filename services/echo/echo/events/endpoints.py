@@ -44,7 +44,7 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
             return JSONResponse({"eventProcessed": False, "eventId": None})
         # Sources are what keeps strangers from starting pipelines: they are told to people who are known.
         all_sources = sync and settings.webhooks.explain and (settings.embedded or not user.is_anonymous)
-        received = await run_sync(lambda: service.receive(event, "webhook", all_sources=all_sources))
+        received = await run_sync(lambda: service.receive(event, all_sources=all_sources))
         report = _report(received, explain=settings.webhooks.explain) if sync else {}
         return JSONResponse({"eventProcessed": True, "eventId": received.event_id} | report)
 
@@ -55,7 +55,7 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
         if event.type.lower() == "manual":
             await manual.start(_manual(event), user)
         else:
-            await run_sync(lambda: service.receive(event, "event"))
+            await run_sync(lambda: service.receive(event))
         return Response(status_code=200)
 
     @router.get("/events/{event_id}")

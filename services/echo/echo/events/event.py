@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 from kork.clock import EpochMillis
-from kork.documents import Document, as_object, object_in, read_object
+from kork.documents import Document, as_object, object_in, read_object, write_json
 from kork.errors import BadRequest
 
 from echo.scm import normalize
@@ -18,16 +18,20 @@ _DELIVERY_HEADERS_OF_SOURCE = {"bitbucket": ("x-request-uuid", "x-request-id"), 
 _DELIVERY_KEYS = ("eventId", "deliveryId")
 _LONGEST_ID = 200
 
+Door = Literal["webhook", "event", "bus"]
+"""How an event came in: from anybody, from another service by HTTP, or by the bus."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, of a `type` and from a `source`.
+    """What happened, of a `type` and from a `source`, and by which `door` it came.
 
     `content` is the payload with what was made clear of it (a git event's branch), `payload` the payload as
     it came; `headers` have lower-case names; `raw` is the body as it was signed. `delivery_id` is the same
     when the sender repeats the delivery, and None when it has no id. `suppressed`: nothing follows from it.
     """
 
+    door: Door
     type: str
     source: str
     content: Document
@@ -70,6 +74,7 @@ def webhook_event(type: str, source: str | None, raw: bytes, headers: Mapping[st
         suppressed = normalized is None
         content |= normalized or {}
     return Event(
+        door="webhook",
         type=type,
         source=source,
         content=content,
@@ -81,7 +86,7 @@ def webhook_event(type: str, source: str | None, raw: bytes, headers: Mapping[st
     )
 
 
-def posted_event(raw: bytes, headers: Mapping[str, str]) -> Event:
+def posted_event(raw: bytes, headers: Mapping[str, str], door: Door = "event") -> Event:
     """Read an event in Echo's own envelope `{details: {type, source, requestHeaders}, content, payload}`."""
     body = read_object(raw)
     details = as_object(body.get("details"), "The 'details' of an event")
@@ -95,6 +100,7 @@ def posted_event(raw: bytes, headers: Mapping[str, str]) -> Event:
     }
     own_id = body.get("eventId")
     return Event(
+        door=door,
         type=type,
         source=source if isinstance(source, str) else "",
         content=content,
@@ -103,6 +109,12 @@ def posted_event(raw: bytes, headers: Mapping[str, str]) -> Event:
         raw=raw,
         delivery_id=f"event:{own_id}" if isinstance(own_id, str) and 0 < len(own_id) <= _LONGEST_ID else None,
     )
+
+
+def ended_event(payload: Document) -> Event:
+    """Make the event of an execution's end, as orca told it on the bus."""
+    envelope = {"details": {"type": "pipeline", "source": "orca"}, "content": payload}
+    return posted_event(write_json(envelope), {}, "bus")
 
 
 def delivery_id(source: str, payload: Document, headers: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from kork.telemetry import counter, log
 from sqlalchemy import Connection
 
 from echo.events.event import Event, Receipt, posted_event, webhook_event
-from echo.events.store import Door, EventStore, Waiting
+from echo.events.store import EventStore, Waiting
 from echo.pipelines.store import PipelineStore
 from echo.settings import EchoSettings
 from echo.starts.store import StartStore
@@ -44,7 +44,7 @@ class EventService:
         self._settings = settings
         self._catalogue = catalogue
 
-    def receive(self, event: Event, door: Door, *, all_sources: bool = False) -> Received:
+    def receive(self, event: Event, *, all_sources: bool = False) -> Received:
         """Keep an event with the starts that follow from it. A repeated delivery starts nothing again.
 
         While echo has never read front50's pipelines the event waits, and is matched when it has. With
@@ -53,7 +53,7 @@ class EventService:
         id, now = str(uuid.uuid4()), now_ms()
         with self._database.begin() as connection:
             waits = not self._pipelines(connection).is_loaded()
-            first = EventStore(connection).add(id, event, door, now, waits=waits)
+            first = EventStore(connection).add(id, event, now, waits=waits)
             if first is not None:
                 _events.labels(_label(self._catalogue, event), "duplicate").inc()
                 starts = StartStore(connection).of_event(first)
@@ -78,10 +78,17 @@ class EventService:
             unmatched=[each.told() for each in outcome.unmatched],
         )
 
+    def receive_within(self, connection: Connection, receipt: Receipt) -> None:
+        """Receive an event of the bus, whose repetition the bus takes care of, within its transaction."""
+        if self._pipelines(connection).is_loaded():
+            self.start_matching(connection, receipt)
+        else:
+            EventStore(connection).add(receipt.id, receipt.event, receipt.received_at, waits=True)
+
     def start_matching(self, connection: Connection, receipt: Receipt, *, all_sources: bool = False) -> Outcome:
         """Keep the starts that follow from an event."""
         store, total = self._pipelines(connection), Outcome([], [])
-        for type in self._catalogue.looking_at(receipt.event.type):
+        for type in self._catalogue.looking_at(receipt.event):
             candidates = store.candidates(type.type, None if all_sources else type.event_key(receipt))
             outcome = outcome_of(receipt, type, candidates, self._settings)
             total.starts.extend(outcome.starts)
@@ -125,14 +132,14 @@ def useful_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _again(waiting: Waiting) -> Event:
-    if waiting.door == "event":
-        return posted_event(waiting.raw, waiting.headers)
-    return webhook_event(waiting.type, waiting.source, waiting.raw, waiting.headers)
+    if waiting.door == "webhook":
+        return webhook_event(waiting.type, waiting.source, waiting.raw, waiting.headers)
+    return posted_event(waiting.raw, waiting.headers, waiting.door)
 
 
 def _label(catalogue: TriggerCatalogue, event: Event) -> str:
     """Give the event's type for a metric: what callers make up is one label."""
-    return event.type.lower() if catalogue.looking_at(event.type) else "other"
+    return event.type.lower() if catalogue.looking_at(event) else "other"
 
 
 def _told(start: Document) -> Document:

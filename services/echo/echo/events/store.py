@@ -1,15 +1,12 @@
 """Where events are recognized, and wait while it can't be known yet what they start."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from kork.clock import EpochMillis
 from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
 
-from echo.events.event import Event
-
-Door = Literal["webhook", "event"]
+from echo.events.event import Door, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ class EventStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, id: str, event: Event, door: Door, at: EpochMillis, *, waits: bool) -> str | None:
+    def add(self, id: str, event: Event, at: EpochMillis, *, waits: bool) -> str | None:
         """Keep a new event, with its request when it `waits` to be matched.
 
         Gives the id of the first one when this delivery came before.
@@ -49,7 +46,7 @@ class EventStore:
                 "source": event.source,
                 "delivery": event.delivery_id,
                 "at": at,
-                "door": door,
+                "door": event.door,
                 "request": request,
                 "matched": None if waits else at,
             },

@@ -6,7 +6,7 @@ from kork.documents import Document, object_in, objects_in
 from sqlalchemy import Connection
 
 from echo.bells import PIPELINES
-from echo.events.event import Event, Receipt
+from echo.events.event import Receipt, ended_event
 from echo.events.service import EventService
 from echo.notifications.rest import RestForwarder, envelope
 from echo.notifications.rules import occasions_of
@@ -47,8 +47,8 @@ class BusHandler:
     def _start_dependents(self, connection: Connection, event: BusEvent) -> None:
         if event.type not in _ENDS or not event.payload.get("pipelineConfigId"):
             return
-        ended = Event("pipeline", "orca", event.payload, {}, {}, b"")
-        self._events.start_matching(connection, Receipt(event.id, ended, event.created_at))
+        receipt = Receipt(event.id, ended_event(event.payload), event.created_at)
+        self._events.receive_within(connection, receipt)
 
     def _keep_notice(self, connection: Connection, event: BusEvent) -> None:
         if not occasions_of(event.type, event.payload):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 
+from echo.events.event import Event
 from echo.triggers.definition import TriggerType
 
 GROUP = "echo.triggers"
@@ -28,6 +29,6 @@ class TriggerCatalogue:
         """Give the type of that name, or None."""
         return self._types.get(type.lower()) if isinstance(type, str) else None
 
-    def looking_at(self, event_type: str) -> list[TriggerType]:
-        """Give the types that look at events of a type."""
-        return [each for each in self._types.values() if event_type.lower() in each.events]
+    def looking_at(self, event: Event) -> list[TriggerType]:
+        """Give the types that look at events of this type which came by this door."""
+        return [each for each in self._types.values() if event.type.lower() in each.events and event.door in each.doors]

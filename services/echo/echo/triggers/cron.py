@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from kork.documents import Document
 
-from echo.events.event import Receipt
+from echo.events.event import Door, Receipt
 from echo.schedule.quartz import InvalidCron, parse
 from echo.settings import EchoSettings
 from echo.triggers.definition import Facts, missing
@@ -15,6 +15,7 @@ class CronTrigger:
 
     type: ClassVar[str] = "cron"
     events: ClassVar[frozenset[str]] = frozenset()
+    doors: ClassVar[frozenset[Door]] = frozenset()
     once_per_pipeline: ClassVar[bool] = False
 
     def fault(self, trigger: Document) -> str | None:

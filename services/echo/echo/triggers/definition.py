@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol
 
 from kork.documents import Document
 
-from echo.events.event import Receipt
+from echo.events.event import Door, Receipt
 from echo.settings import EchoSettings
 
 
@@ -21,12 +21,14 @@ class TriggerType(Protocol):
     """A type of triggers: which events it looks at, how a trigger matches, what the start is told.
 
     Methods are pure and never raise for odd triggers or payloads. `events` are the types of events that it
-    looks at; it is empty for a type that something else than an event starts. `once_per_pipeline`: an event
-    starts a pipeline once, though several of its triggers match.
+    looks at; it is empty for a type that something else than an event starts. `doors` are the ways by which such an
+    event may come: a webhook can be sent by anybody. `once_per_pipeline`: an event starts a pipeline once, though
+    several of its triggers match.
     """
 
     type: ClassVar[str]
     events: ClassVar[frozenset[str]]
+    doors: ClassVar[frozenset[Door]]
     once_per_pipeline: ClassVar[bool]
 
     def fault(self, trigger: Document) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 from kork.documents import Document
 
 from echo.artifacts.extraction import artifacts_of
-from echo.events.event import Receipt
+from echo.events.event import Door, Receipt
 from echo.scm.payload import text_at
 from echo.settings import EchoSettings
 from echo.triggers.constraints import fault_in, matches
@@ -22,6 +22,7 @@ class GitTrigger:
 
     type: ClassVar[str] = "git"
     events: ClassVar[frozenset[str]] = frozenset({"git"})
+    doors: ClassVar[frozenset[Door]] = frozenset({"webhook", "event"})
     once_per_pipeline: ClassVar[bool] = False
 
     def fault(self, trigger: Document) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 
 from kork.documents import Document
 
-from echo.events.event import Receipt
+from echo.events.event import Door, Receipt
 from echo.settings import EchoSettings
 from echo.triggers.definition import Facts, missing
 
@@ -16,6 +16,7 @@ class PipelineTrigger:
 
     type: ClassVar[str] = "pipeline"
     events: ClassVar[frozenset[str]] = frozenset({"pipeline"})
+    doors: ClassVar[frozenset[Door]] = frozenset({"bus"})
     once_per_pipeline: ClassVar[bool] = True
 
     def fault(self, trigger: Document) -> str | None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from kork.documents import Document, object_in
 
 from echo.artifacts.extraction import artifacts_of
-from echo.events.event import Receipt
+from echo.events.event import Door, Receipt
 from echo.settings import EchoSettings
 from echo.triggers.constraints import unmet_constraint
 from echo.triggers.definition import Facts, missing
@@ -16,6 +16,7 @@ class WebhookTrigger:
 
     type: ClassVar[str] = "webhook"
     events: ClassVar[frozenset[str]] = frozenset({"webhook"})
+    doors: ClassVar[frozenset[Door]] = frozenset({"webhook", "event"})
     once_per_pipeline: ClassVar[bool] = False
 
     def fault(self, trigger: Document) -> str | None:

@@ -53,7 +53,7 @@ def upgrade() -> None:
             source text NOT NULL,
             delivery_id text,
             received_at bigint NOT NULL,
-            door text NOT NULL CHECK (door IN ('webhook', 'event')),
+            door text NOT NULL CHECK (door IN ('webhook', 'event', 'bus')),
             request json,
             matched_at bigint
         );
