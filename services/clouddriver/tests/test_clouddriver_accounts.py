@@ -21,7 +21,7 @@ from clouddriver.settings import ClouddriverSettings
 from kork.errors import NotFound
 from kork.settings import SettingsError, load_settings
 from ruamel.yaml import YAML
-from testcluster import ClusterAccess
+from testcluster import ClusterAccess, PolicyRule
 
 
 def account_settings(**more: Any) -> KubernetesAccountSettings:
@@ -132,8 +132,8 @@ def written(tmp_path: Path, content: Any) -> Path:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (kubeconfig(**{"current-context": ""}), "no 'current-context'"),
-        (kubeconfig(**{"current-context": "x"}), "no context 'x' (it has: 'c')"),
+        (kubeconfig() | {"current-context": ""}, "no 'current-context'"),
+        (kubeconfig() | {"current-context": "x"}, "no context 'x' (it has: 'c')"),
         (kubeconfig(clusters=[]), "no cluster 'k' (it has: none)"),
         (kubeconfig(users=None), "no user 'u'"),
         (kubeconfig({"server": "127.0.0.1"}), "no address of an API server"),
@@ -182,7 +182,7 @@ def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
 def test_a_plugin_signs_in_and_is_asked_anew_when_its_token_is_refused(
     cluster: ClusterAccess, namespace: str, tmp_path: Path
 ):
-    reader = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]
+    reader: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]
     signed_in = YAML(typ="safe").load(cluster.service_account_kubeconfig(namespace, "plugin", reader).read_text())
     good = signed_in["users"][0]["user"]["token"]
     script = (
@@ -218,7 +218,7 @@ def test_a_plugin_that_fails_is_named_with_what_it_said(tmp_path: Path, script: 
 
 
 def test_a_token_in_a_file_is_read_anew(cluster: ClusterAccess, namespace: str, tmp_path: Path):
-    reader = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]
+    reader: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]
     signed_in = YAML(typ="safe").load(cluster.service_account_kubeconfig(namespace, "file", reader).read_text())
     token = tmp_path / "token"
     token.write_text("stale")

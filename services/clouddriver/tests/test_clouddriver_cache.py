@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from gennaker.embedded import EmbeddedPostgres
 from kork.database import Database
 from sqlalchemy import text
-from testcluster import ClusterAccess, TestCluster
+from testcluster import ClusterAccess, PolicyRule, TestCluster
 
 Wait = Callable[..., None]
 HEALS = 60.0
@@ -72,7 +72,7 @@ def config_map(name: str, namespace: str, value: str, **annotations: str) -> dic
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
 
 
-READER = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
+READER: list[PolicyRule] = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
 
 
 def test_changes_and_deletions_in_the_cluster_become_visible(
@@ -158,7 +158,7 @@ def test_a_narrow_account_that_names_its_namespace_is_well(
 def test_a_kind_that_may_not_be_listed_is_named_the_rest_works_and_a_grant_heals_it(
     cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait
 ):
-    only_maps = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+    only_maps: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
     kubeconfig = cluster.service_account_kubeconfig(namespace, "maps", only_maps)
     with start(account("maps", kubeconfig, namespaces=[namespace], kinds=["configMap", "secret"])) as platform:
         wait_until(lambda: platform.states("maps").get("configmap") == "WATCHING", timeout=30)
@@ -174,7 +174,7 @@ def test_a_kind_that_may_not_be_listed_is_named_the_rest_works_and_a_grant_heals
 def test_a_kind_that_may_be_listed_but_not_watched_is_listed_from_time_to_time(
     cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait
 ):
-    no_watch = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}]
+    no_watch: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}]
     kubeconfig = cluster.service_account_kubeconfig(namespace, "polls", no_watch)
     with start(account("polls", kubeconfig, namespaces=[namespace], kinds=["configMap"])) as platform:
         wait_until(lambda: platform.states("polls").get("configmap") == "POLLING", timeout=30)
