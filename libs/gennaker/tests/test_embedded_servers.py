@@ -22,10 +22,15 @@ def test_postgres_keeps_its_data_when_it_is_killed(tmp_path: Path):
         with psycopg.connect(server.url) as connection:
             connection.execute("CREATE TABLE kept (n int)")
             connection.execute("INSERT INTO kept VALUES (7)")
+        busy = [psycopg.connect(server.url) for _ in range(20)]
+        for connection in busy:
+            connection.execute("SELECT count(*) FROM pg_class")
         killed = server.pid
         server.kill()
         assert not alive(killed)
         server.start()
+        for connection in busy:
+            connection.close()
         with psycopg.connect(server.url) as connection:
             assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
         pid = server.pid

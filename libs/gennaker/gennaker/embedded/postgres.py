@@ -2,16 +2,21 @@
 
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 import psycopg
 from psycopg import sql
 
 from gennaker.embedded.process import EmbeddedServerError, ServerProcess, before_exec, free_port, require_free
 
 _READY_SECONDS = 30.0
+_ORPHANS_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -22,6 +27,10 @@ _SETTINGS = {
     "wal_compression": "on",
     "max_parallel_workers": "0",
     "max_worker_processes": "2",
+    "max_logical_replication_workers": "0",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "io_method": "sync",
     "autovacuum_max_workers": "1",
     "log_min_messages": "warning",
 }
@@ -78,6 +87,7 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Start the server, making its data first when there is none; returns when it can be asked."""
+        self._await_orphans()
         require_free("Postgres", self.port)
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise()
@@ -103,6 +113,23 @@ class EmbeddedPostgres:
         if self._process is not None:
             self._process.stop(signal.SIGKILL)
             self._process = None
+
+    def _await_orphans(self) -> None:
+        """Wait for the processes of a server that was killed: they end by themselves, and hold its port until then."""
+        if not (self.data_dir / "postmaster.pid").exists():
+            return
+        deadline = time.monotonic() + _ORPHANS_SECONDS
+        while orphans := list(self._processes()):
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"Postgres can't start: process {orphans[0]} still works on {self.data_dir}. End it, then try again."
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _processes(self) -> Iterator[int]:
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data_dir):
+                yield process.pid
 
     def _initialise(self) -> None:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
