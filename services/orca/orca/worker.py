@@ -71,10 +71,14 @@ class Worker:
         except Exception as error:
             self._report(error, execution_id)
 
+    def use(self, driver: Driver) -> None:
+        """Work with a driver that was made elsewhere."""
+        self._made = driver, IoTasks(driver, ServicesOfStages(self._settings))
+
     def _parts(self) -> tuple[Driver, IoTasks]:
         if self._made is None:
-            driver = make_driver(self._settings, self._bell, self._catalogue)
-            self._made = driver, IoTasks(driver, ServicesOfStages(self._settings))
+            self.use(make_driver(self._settings, self._bell, self._catalogue))
+        assert self._made is not None
         return self._made
 
     def _report(self, error: Exception, execution_id: str) -> None:
@@ -82,6 +86,14 @@ class Worker:
             _log.warning("database.away", execution=execution_id, error=str(error).splitlines()[0])
         else:
             _log.error("execution.stuck", execution=execution_id, exc_info=error)
+            self._give_up(error, execution_id)
+
+    def _give_up(self, error: Exception, execution_id: str) -> None:
+        try:
+            if self._parts()[0].give_up(execution_id, error):
+                _log.error("execution.given_up", execution=execution_id)
+        except Exception as further:
+            _log.error("execution.still_stuck", execution=execution_id, exc_info=further)
 
 
 class ServicesOfStages:

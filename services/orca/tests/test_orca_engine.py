@@ -8,16 +8,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
+import httpx2
 import pytest
 from kork.database import Database
 from orca.app import create_app
 from orca.bell import CeleryBell, Run
 from orca.execution.driver import Driver
+from orca.execution.model import Execution, StageExecution
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.definition import Services, Stage, StageContext, StageView, TaskResult, io_task, stage, succeeded
 from orca.testing import NoExpressions, scripted_catalogue
 from orca.testing.running import Orca, running_orca, serving, working
+from orca.worker import Worker
 from redis import Redis
 from sqlalchemy import text
 
@@ -209,8 +212,6 @@ def test_a_bell_that_was_lost_is_rung_again(quick: OrcaSettings, database: Datab
     bell = Lossy(CeleryBell(quick.redis.url), lost=2)
     port = quick.services.orca.port
     with serving(create_app(quick, bell), port), working(quick, scripted_catalogue()):
-        import httpx2
-
         with httpx2.Client(base_url=quick.services.orca.url()) as client:
             running = Orca(quick, quick.services.orca.url(), client)
             ended = running.wait_end(running.start(scripted(), scripted("2", ["1"])))
@@ -265,3 +266,25 @@ def test_a_worker_that_is_killed_loses_nothing(quick: OrcaSettings, wait: Wait, 
             process.wait(10)
         with working(quick):
             assert {running.wait_end(id)["status"] for id in ids} == {"SUCCEEDED"}
+
+
+def test_an_execution_that_the_engine_cannot_advance_ends_with_the_reason(new_orca_settings: NewSettings, wait: Wait):
+    class Broken(NoExpressions):
+        def condition(self, execution: Execution, stage: StageExecution, expression: str) -> str:
+            raise ArithmeticError("out of order")
+
+    settings = new_orca_settings(executions={"ringAgainSeconds": 0.02})
+    worker = Worker(settings, Silent())
+    worker.use(Driver(Database(settings.database, "orca"), settings, Silent(), StageCatalogue.load(), Broken()))
+
+    class Direct(Silent):
+        def advance(self, execution_ids: Iterable[str]) -> None:
+            for each in execution_ids:
+                worker.advance(each)
+
+    with serving(create_app(settings, Direct()), settings.services.orca.port):
+        with httpx2.Client(base_url=settings.services.orca.url()) as client:
+            running = Orca(settings, settings.services.orca.url(), client)
+            ended = running.wait_end(running.start(wait("1", stageEnabled={"type": "expression", "expression": "x"})))
+    assert ended["status"] == "TERMINAL"
+    assert ended["cancellationReason"] == "The engine could not go on: ArithmeticError: out of order"

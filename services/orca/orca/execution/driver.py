@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 
 from orca.bell import Bell
 from orca.execution.advance import advance, answer
-from orca.execution.changes import Advance
+from orca.execution.changes import Advance, execution_event, updated_event
 from orca.execution.concurrency import Turn, Turns, decide
 from orca.execution.model import Execution
+from orca.execution.operations import force_cancel
 from orca.execution.parents import embed_parent_for_expressions
 from orca.execution.status import Status
 from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
@@ -29,6 +30,7 @@ _log = log("orca.driver")
 _advances = counter("orca_advances_total", "Advances of executions", "result")
 _completed = counter("orca_executions_completed_total", "Executions that ended", "type", "status")
 _SYSTEM = "spinnaker"
+_TRIES = 5
 
 Outcome = TaskResult | BaseException
 
@@ -118,6 +120,25 @@ class Driver:
             self._ended(connection, store, locked, out, effects)
         _advances.labels("changed" if out.changed else "unchanged").inc()
         return effects
+
+    def give_up(self, execution_id: str, error: Exception) -> bool:
+        """End an execution that the engine fails to advance again and again; says whether it was the last try."""
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            if store.rings(execution_id) < _TRIES:
+                return False
+            locked = store.lock(execution_id, wait=False)
+            if locked is None:
+                return False
+            execution = locked.execution
+            ended = force_cancel(execution, _SYSTEM, locked.now)
+            execution.status = Status.TERMINAL
+            execution.cancellation_reason = f"The engine could not go on: {type(error).__name__}: {error}"
+            store.drop_io(execution_id, [stage.id for stage in execution.stages])
+            store.save(locked.loaded, [stage.id for stage in ended], [], head=True)
+            store.set_due(execution_id, None, locked.now)
+            store.publish([execution_event(execution, "failed"), updated_event(execution)])
+            return True
 
     def ring(self, execution_id: str, effects: Effects) -> None:
         """Ring the bells of a committed change."""

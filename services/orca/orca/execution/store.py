@@ -191,6 +191,11 @@ class ExecutionStore:
         )
         self._wake_clock(now, now)
 
+    def rings(self, execution_id: str) -> int:
+        """Say how often the clock has rung for an execution since somebody looked at it."""
+        row = self._raw.execute("SELECT rings FROM due WHERE execution_id = %s", [execution_id]).fetchone()
+        return row[0] if row else 0
+
     def _wake_clock(self, due_at: EpochMillis, now: EpochMillis) -> None:
         # The clock looks by itself every few seconds; only what comes sooner has to wake it.
         if due_at < now + _SOON_MS:
