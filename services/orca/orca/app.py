@@ -22,15 +22,15 @@ from orca.pipelines.endpoints import pipeline_router
 from orca.pipelines.evaluation import Evaluations
 from orca.pipelines.listing import PipelineLists
 from orca.settings import OrcaSettings
-from orca.stages.catalogue import StageCatalogue
 from orca.tasks.endpoints import task_router
+from orca.worker import catalogue_for
 
 
 def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     """Make orca's API; while it serves, it relays its events, and when embedded it keeps the clock too."""
     database = Database(settings.database, schema="orca")
     bell = bell or CeleryBell(settings.redis.url)
-    catalogue = StageCatalogue.load()
+    catalogue = catalogue_for(settings)
     signer = Signer(settings.identity.secret)
     front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)
 

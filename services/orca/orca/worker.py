@@ -17,6 +17,7 @@ from orca.execution.model import Execution, StageExecution
 from orca.expressions import PipelineExpressions
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
+from orca.stages.preconfigured_webhook import preconfigured_webhooks
 from orca.stages.view import Calls, Services
 
 _log = log("orca.worker")
@@ -45,7 +46,12 @@ def run_worker(settings: OrcaSettings, arguments: list[str]) -> None:
 def make_driver(settings: OrcaSettings, bell: Bell, catalogue: StageCatalogue | None = None) -> Driver:
     """Make what drives executions."""
     database = Database(settings.database, schema="orca")
-    return Driver(database, settings, bell, catalogue or StageCatalogue.load(), PipelineExpressions())
+    return Driver(database, settings, bell, catalogue or catalogue_for(settings), PipelineExpressions())
+
+
+def catalogue_for(settings: OrcaSettings) -> StageCatalogue:
+    """Give the installed stage types, with those that the settings add (prepared webhooks)."""
+    return StageCatalogue.load().with_types(preconfigured_webhooks(settings.webhook))
 
 
 class Worker:

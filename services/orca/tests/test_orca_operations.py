@@ -359,7 +359,9 @@ BODY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=BODY)
 def test_no_pipeline_makes_the_api_fail_or_an_execution_hang(orca: Orca, body: Any):
     answer = orca.client.post("/orchestrate", content=json.dumps(body), headers={"Content-Type": "application/json"})
@@ -371,3 +373,11 @@ def test_no_pipeline_makes_the_api_fail_or_an_execution_hang(orca: Orca, body: A
         assert seen["id"] == id
         orca.client.put(f"/pipelines/{id}/cancel")
         orca.wait_end(id)
+
+
+def test_what_orca_can_do_is_listed(orca: Orca):
+    functions = {each["name"]: each for each in orca.get("/capabilities/expressions")["functions"]}
+    assert {"toJson", "readJson", "currentStage", "judgment"} <= functions.keys()
+    assert [each["name"] for each in functions["stage"]["parameters"]] == ["name"]
+    assert orca.get("/webhooks/preconfigured") == []
+    assert orca.get("/jobs/preconfigured") == []

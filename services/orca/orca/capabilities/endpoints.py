@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from orca.capabilities.functions import described_functions
 from orca.documents import answer
 from orca.settings import OrcaSettings
+from orca.stages.preconfigured_webhook import listed
 
 
 def capability_router(settings: OrcaSettings) -> APIRouter:
@@ -24,7 +25,7 @@ def capability_router(settings: OrcaSettings) -> APIRouter:
     @router.get("/webhooks/preconfigured")
     def webhooks() -> Response:
         """List the webhooks that operators have prepared."""
-        return answer([])
+        return answer(listed(settings.webhook))
 
     @router.get("/jobs/preconfigured")
     def jobs() -> Response:
