@@ -211,10 +211,10 @@ class Lossy:
 def test_a_bell_that_was_lost_is_rung_again(quick: OrcaSettings, database: Database):
     bell = Lossy(CeleryBell(quick.redis.url), lost=2)
     port = quick.services.orca.port
-    with serving(create_app(quick, bell), port), working(quick, scripted_catalogue()):
-        with httpx2.Client(base_url=quick.services.orca.url()) as client:
-            running = Orca(quick, quick.services.orca.url(), client)
-            ended = running.wait_end(running.start(scripted(), scripted("2", ["1"])))
+    client = httpx2.Client(base_url=quick.services.orca.url())
+    with serving(create_app(quick, bell), port), working(quick, scripted_catalogue()), client:
+        running = Orca(quick, quick.services.orca.url(), client)
+        ended = running.wait_end(running.start(scripted(), scripted("2", ["1"])))
     assert ended["status"] == "SUCCEEDED"
 
 
@@ -282,9 +282,9 @@ def test_an_execution_that_the_engine_cannot_advance_ends_with_the_reason(new_or
             for each in execution_ids:
                 worker.advance(each)
 
-    with serving(create_app(settings, Direct()), settings.services.orca.port):
-        with httpx2.Client(base_url=settings.services.orca.url()) as client:
-            running = Orca(settings, settings.services.orca.url(), client)
-            ended = running.wait_end(running.start(wait("1", stageEnabled={"type": "expression", "expression": "x"})))
+    client = httpx2.Client(base_url=settings.services.orca.url())
+    with serving(create_app(settings, Direct()), settings.services.orca.port), client:
+        running = Orca(settings, settings.services.orca.url(), client)
+        ended = running.wait_end(running.start(wait("1", stageEnabled={"type": "expression", "expression": "x"})))
     assert ended["status"] == "TERMINAL"
     assert ended["cancellationReason"] == "The engine could not go on: ArithmeticError: out of order"
