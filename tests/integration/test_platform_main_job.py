@@ -8,6 +8,7 @@ import pytest
 from gennaker.gate import Gate
 from gennaker.platform import Platform
 from gennaker.watching.follow import follow_execution
+from gennaker.watching.lines import failure_of
 from testcluster import ClusterAccess
 
 pytestmark = pytest.mark.timeout(300)
@@ -138,4 +139,4 @@ def test_a_manifest_that_the_api_server_refuses_fails_its_stage_with_the_server_
     ended = until_end(gate, gate.post("pipelines", "start", body=body)["ref"].rsplit("/", 1)[-1])
 
     assert ended["status"] == "TERMINAL"
-    assert "selector" in json.dumps(stage_of(ended, "Deploy")["context"]["exception"])
+    assert "`selector` does not match template `labels`" in failure_of(stage_of(ended, "Deploy"))

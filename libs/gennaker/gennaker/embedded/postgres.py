@@ -122,7 +122,7 @@ class EmbeddedPostgres:
         while orphans := list(self._processes()):
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
-                    f"Postgres can't start: process {orphans[0]} still works on {self.data_dir}. End it, then try again."
+                    f"Postgres can't start: process {orphans[0]} still works on {self.data_dir}. End it first."
                 )
             time.sleep(_POLL_SECONDS)
 

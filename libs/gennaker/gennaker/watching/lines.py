@@ -109,6 +109,9 @@ def failure_of(stage: Mapping[str, Any]) -> str:
         for task in stage.get("tasks") or []:
             told: Any = (task.get("taskExceptionDetails") or {}).get("exception") or {}
             words += [str(error) for error in (told.get("details") or {}).get("errors") or []]
+    if not words:
+        operations: Any = stage.get("context", {}).get("kato.tasks") or []
+        words = [str(o["exception"]["message"]) for o in operations if (o.get("exception") or {}).get("message")]
     return " ".join("; ".join(words).split())
 
 
