@@ -36,6 +36,11 @@ class Sandbox:
         """The administrator's kubeconfig file."""
         return self._directory / "kubeconfig"
 
+    @property
+    def kubectl_command(self) -> str:
+        """What to type before kubectl's arguments."""
+        return f"{self._cluster.access.program} --kubeconfig={self.kubeconfig}"
+
     def start(self) -> None:
         """Start it, building its programs when this machine has none (minutes, once; progress on standard error)."""
         try:

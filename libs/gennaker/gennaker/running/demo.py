@@ -106,7 +106,7 @@ def _undo(gate: Gate, cluster: Cluster, tutorial: Path) -> None:
 
 
 def _tutorial() -> Path:
-    for root in (Path.cwd(), *Path(__file__).resolve().parents):
+    for root in (Path(), *Path(__file__).resolve().parents):
         if (root / "docs" / "tutorial" / _PIPELINE).is_file():
             return root / "docs" / "tutorial"
     raise GennakerError("The demo needs the folder docs/tutorial of Gennaker's source. Run it there.", Exit.USAGE)
@@ -160,10 +160,9 @@ def _kubectl(cluster: Cluster, *arguments: str) -> None:
 
 def _fire_webhook(gate: Gate, payload: Path) -> str:
     url = f"{gate.url}/webhooks/webhook/ci"
-    command = ["curl", "--silent", "--show-error", "--json", f"@{payload}", url]
+    command = ["curl", "-sS", "-H", "Content-Type: application/json", "-d", f"@{payload}", url]
     print(f"$ {shlex.join(command)}", flush=True)
     if shutil.which("curl"):
-        command = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", f"@{payload}", url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise GennakerError(f"curl failed: {done.stderr.strip()}", Exit.FAILED)

@@ -54,7 +54,7 @@ def _start_sandbox(home: Home, lines: StatusLines) -> Sandbox:
     cluster = Sandbox(home.sandbox)
     begun = lines.ready()
     cluster.start()
-    lines.report("Sandbox", f"Kubernetes account 'sandbox', {cluster.kubeconfig}", lines.ready() - begun)
+    lines.report("Sandbox", f"account 'sandbox'; look into it with {cluster.kubectl_command}", lines.ready() - begun)
     return cluster
 
 
