@@ -7,6 +7,7 @@ of the retention time again, and consumers drop what they have seen.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ _BATCH = 500
 _SWEEP_SECONDS = 10.0
 _BLOCK_MS = 30_000
 _BACKOFF_SECONDS = 1.0
+_GATHER_SECONDS = 0.01
+_PRUNE_SECONDS = 60.0
 
 _relayed = counter("bus_relayed_total", "Events carried from the outbox to Redis", "schema")
 _handled = counter("bus_handled_total", "Events handled by a consumer", "group", "result")
@@ -147,14 +150,22 @@ class Relay:
         self._database = database
         self._redis: Redis = Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=3)
         self._epoch_key = f"bus:epoch:{database.schema}"
+        self._epoch: str | None = None
+        self._pruned = 0.0
 
     async def run(self) -> None:
-        """Relay until cancelled; wakes by NOTIFY, and every few seconds to sweep."""
+        """Relay until cancelled; wakes by NOTIFY, and every few seconds to sweep.
+
+        What follows closely on a batch is gathered for a moment: under load a batch carries many events.
+        """
         try:
             async with self._database.listen(OUTBOX_CHANNEL) as inbox:
                 while True:
                     await self._carry_what_waits()
+                    carried = time.monotonic()
                     await inbox.next(_SWEEP_SECONDS)
+                    if time.monotonic() - carried < _GATHER_SECONDS:
+                        await asyncio.sleep(_GATHER_SECONDS)
                     inbox.drain()
         finally:
             await self._redis.aclose()
@@ -164,17 +175,24 @@ class Relay:
             epoch = await self._agree_on_epoch()
             while await self._carry_batch(epoch) == _BATCH:
                 pass
-            await asyncio.to_thread(self._prune)
+            if time.monotonic() - self._pruned > _PRUNE_SECONDS:
+                await asyncio.to_thread(self._prune)
+                self._pruned = time.monotonic()
         except (RedisError, SQLAlchemyError, OSError) as error:
             _log.warning("bus.relay.delayed", schema=self._database.schema, error=str(error).splitlines()[0])
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _agree_on_epoch(self) -> str:
         """Give the name of Redis' present memory; when it is a new one, everything waits again."""
-        await self._redis.set(self._epoch_key, new_ulid(), nx=True)
-        epoch: Any = await self._redis.get(self._epoch_key)
-        await asyncio.to_thread(self._enter, epoch.decode())
-        return epoch.decode()
+        known: Any = await self._redis.get(self._epoch_key)
+        if known is None:
+            await self._redis.set(self._epoch_key, new_ulid(), nx=True)
+            known = await self._redis.get(self._epoch_key)
+        epoch: str = known.decode()
+        if epoch != self._epoch:
+            await asyncio.to_thread(self._enter, epoch)
+            self._epoch = epoch
+        return epoch
 
     async def _carry_batch(self, epoch: str) -> int:
         """Send a batch and mark it; a crash between the two sends it again, which consumers drop."""
@@ -212,6 +230,7 @@ class Relay:
         """Mark rows as carried, unless Redis lost its memory since: then they have to travel again."""
         with self._database.begin() as connection:
             if connection.execute(text("SELECT epoch FROM outbox_epoch FOR SHARE")).scalar() != epoch:
+                self._epoch = None
                 return
             connection.execute(
                 text("UPDATE outbox SET relayed_at = :now WHERE seq = ANY(:seqs)"),
@@ -234,13 +253,28 @@ class Relay:
 
 
 Handler = Callable[[Connection, Event], None]
+Wanted = Callable[[Event], bool]
+
+
+def _everything(_: Event) -> bool:
+    return True
 
 
 class Consumer:
-    """Handles the events of some streams, each once, as a member of a group."""
+    """Handles the events of some streams, each once, as a member of a group.
+
+    `wanted(event)` says which events concern it; the others cost no transaction.
+    """
 
     def __init__(
-        self, database: Database, redis_url: str, *, group: str, streams: Iterable[str], handler: Handler
+        self,
+        database: Database,
+        redis_url: str,
+        *,
+        group: str,
+        streams: Iterable[str],
+        handler: Handler,
+        wanted: Wanted = _everything,
     ) -> None:
         self._database = database
         self._redis: Redis = Redis.from_url(redis_url, socket_timeout=_BLOCK_MS / 1000 + 10, socket_connect_timeout=3)
@@ -248,6 +282,7 @@ class Consumer:
         self._name = new_ulid()
         self._streams = list(streams)
         self._handler = handler
+        self._wanted = wanted
 
     async def run(self) -> None:
         """Consume until cancelled; survives outages of Redis and of Postgres."""
@@ -300,37 +335,51 @@ class Consumer:
     async def _handle_all(self, stream: str, messages: Any) -> None:
         while messages and isinstance(messages[0], list):
             messages = [pair for page in messages for pair in page]
-        for message_id, fields in messages:
-            if fields:
-                await asyncio.to_thread(self._handle, _event_of(stream, fields))
-            await self._redis.xack(stream, self._group, message_id)
+        if not messages:
+            return
+        present = [_event_of(stream, fields) for _, fields in messages if fields]
+        events = [event for event in present if self._wanted(event)]
+        if events:
+            await asyncio.to_thread(self._handle, events)
+        await self._redis.xack(stream, self._group, *(message_id for message_id, _ in messages))
 
-    def _handle(self, event: Event) -> None:
-        """Handle one event. One that fails for its own reasons is put aside, so that the others go on."""
+    def _handle(self, events: list[Event]) -> None:
+        """Handle events in one transaction; when one of them fails for its own reasons, each in its own."""
         try:
-            with self._database.begin() as connection:
-                first = self._remember(connection, event)
-                if first:
-                    self._handler(connection, event)
-            _handled.labels(self._group, "handled" if first else "duplicate").inc()
+            self._handle_together(events)
         except Exception as error:
             if is_outage(error):
                 raise
+            if len(events) > 1:
+                for event in events:
+                    self._handle([event])
+                return
+            [event] = events
             _handled.labels(self._group, "failed").inc()
             _log.exception("bus.event.failed", group=self._group, event_type=event.type, event_id=event.id)
             self._put_aside(event, error)
 
-    def _remember(self, connection: Connection, event: Event) -> bool:
-        """Note that the event is handled in this transaction; say whether it is the first time."""
+    def _handle_together(self, events: list[Event]) -> None:
+        with self._database.begin() as connection:
+            new = self._remember(connection, events)
+            for event in events:
+                if event.id in new:
+                    new.discard(event.id)
+                    self._handler(connection, event)
+                    _handled.labels(self._group, "handled").inc()
+
+    def _remember(self, connection: Connection, events: list[Event]) -> set[str]:
+        """Note that the events are handled in this transaction; give the ids of those that are new."""
         statement = text(
-            "INSERT INTO consumed_event (consumer, event_id, consumed_at) VALUES (:c, :e, :now) ON CONFLICT DO NOTHING"
+            "INSERT INTO consumed_event (consumer, event_id, consumed_at)"
+            " SELECT :c, id, :now FROM unnest(CAST(:ids AS text[])) AS id ON CONFLICT DO NOTHING RETURNING event_id"
         )
-        values = {"c": self._group, "e": event.id, "now": now_ms()}
-        return connection.execute(statement, values).rowcount == 1
+        values = {"c": self._group, "ids": [event.id for event in events], "now": now_ms()}
+        return set(connection.execute(statement, values).scalars())
 
     def _put_aside(self, event: Event, error: Exception) -> None:
         with self._database.begin() as connection:
-            if not self._remember(connection, event):
+            if not self._remember(connection, [event]):
                 return
             connection.execute(
                 text(

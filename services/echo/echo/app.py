@@ -46,7 +46,9 @@ def create_app(settings: EchoSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        consumer = Consumer(database, settings.redis.url, group=GROUP, streams=STREAMS, handler=handler.handle)
+        consumer = Consumer(
+            database, settings.redis.url, group=GROUP, streams=STREAMS, handler=handler.handle, wanted=handler.wants
+        )
         async with background(
             bells.run(),
             consumer.run(),

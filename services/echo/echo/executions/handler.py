@@ -29,6 +29,14 @@ class BusHandler:
         self._catalogue = catalogue
         self._events = events
 
+    def wants(self, event: BusEvent) -> bool:
+        """Say whether anything follows from an event; most events of stages have nobody to be told."""
+        if event.stream == "front50.changes":
+            return event.type in _PIPELINE_CHANGES
+        if not event.type.startswith("orca:"):
+            return False
+        return event.type in _ENDS or self._forwards or _has_notice(event)
+
     def handle(self, connection: Connection, event: BusEvent) -> None:
         """Handle one event within its transaction."""
         if event.stream == "front50.changes":
@@ -51,20 +59,26 @@ class BusHandler:
         self._events.receive_within(connection, receipt)
 
     def _keep_notice(self, connection: Connection, event: BusEvent) -> None:
-        if not occasions_of(event.type, event.payload):
-            return
-        if event.type.startswith("orca:stage:"):
-            context = object_in(event.payload.get("context"))
-            if not objects_in(context.get("notifications")):
-                return
-        NotificationStore(connection).add_notice(event.id, event.type, event.payload)
+        if _has_notice(event):
+            NotificationStore(connection).add_notice(event.id, event.type, event.payload)
+
+    @property
+    def _forwards(self) -> bool:
+        return self._settings.rest.enabled and bool(self._settings.rest.endpoints)
 
     def _forward(self, connection: Connection, event: BusEvent) -> None:
-        rest = self._settings.rest
-        if not rest.enabled or not rest.endpoints:
+        if not self._forwards:
             return
         message: Document = envelope(event.id, event.type, event.payload, event.created_at)
         NotificationStore(connection).add(
             NewDelivery(f"{event.id}-rest-{n}", RestForwarder.type, endpoint.url, message)
-            for n, endpoint in enumerate(rest.endpoints)
+            for n, endpoint in enumerate(self._settings.rest.endpoints)
         )
+
+
+def _has_notice(event: BusEvent) -> bool:
+    if not occasions_of(event.type, event.payload):
+        return False
+    if not event.type.startswith("orca:stage:"):
+        return True
+    return bool(objects_in(object_in(event.payload.get("context")).get("notifications")))

@@ -24,6 +24,8 @@ _LEASE_MS = 30_000
 _LONGEST_BACKOFF_SECONDS = 30.0
 # After so many attempts (some ten minutes) the execution's own receivers are told, without the application's.
 _PATIENCE = 25
+_KEPT_MS = 5_000
+_MOST_KEPT = 1_000
 
 
 class Announcer:
@@ -41,6 +43,7 @@ class Announcer:
         self._front50 = front50
         self._settings = settings
         self._senders = senders
+        self._known: dict[str, tuple[EpochMillis, Document]] = {}
         self._work = Work[Notice](
             "notices", bell, limit=_LIMIT, claim=self._claim, next_due=self._next_due, do=self._announce
         )
@@ -65,7 +68,14 @@ class Announcer:
         name = notice.payload.get("application")
         if notice.type.startswith("orca:stage:") or not isinstance(name, str) or not name:
             return {}
-        return object_in(await self._front50.get(f"/notifications/application/{quote(name, safe='')}"))
+        read_at, document = self._known.get(name, (0, {}))
+        if now_ms() - read_at < _KEPT_MS:
+            return document
+        document = object_in(await self._front50.get(f"/notifications/application/{quote(name, safe='')}"))
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+        self._known[name] = (now_ms(), document)
+        return document
 
     def _claim(self, limit: int) -> list[Notice]:
         with self._database.begin() as connection:

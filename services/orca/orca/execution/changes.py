@@ -5,6 +5,8 @@ from typing import Literal
 
 from orca.execution.model import EpochMillis, Execution, JsonMap, StageExecution
 
+_TOLD_OF_STAGES = ("sendNotifications", "notifications", "judgmentStatus")
+
 Phase = Literal["starting", "complete", "failed", "skipped"]
 
 
@@ -85,7 +87,7 @@ def execution_event(execution: Execution, phase: Phase) -> Event:
 
 def stage_event(execution: Execution, stage: StageExecution, phase: Phase) -> Event:
     """The event of a start or an end of a stage; its context only as far as notifications need it."""
-    small = {key: stage.context[key] for key in ("sendNotifications", "notifications") if key in stage.context}
+    small = {key: stage.context[key] for key in _TOLD_OF_STAGES if key in stage.context}
     return Event(
         f"orca:stage:{phase}",
         {
