@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from kork.settings import ServiceSettings
-from kork.telemetry import configure_logging, configure_tracing
+from kork.telemetry import configure_logging
+from kork.tracing import configure_tracing, end_tracing
 
 from gennaker.platform.apis import make_apps, open_sockets, serving
 from gennaker.platform.configuration import Configuration
@@ -23,7 +24,10 @@ def main() -> None:
     common = configuration.settings(ServiceSettings)
     configure_logging(common.logging)
     configure_tracing("gennaker", common.telemetry)
-    asyncio.run(_serve(configuration, file.parent / "apis.ready"))
+    try:
+        asyncio.run(_serve(configuration, file.parent / "apis.ready"))
+    finally:
+        end_tracing()
 
 
 async def _serve(configuration: Configuration, ready: Path) -> None:

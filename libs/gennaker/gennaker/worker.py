@@ -14,7 +14,8 @@ from typing import Any
 from celery import signals
 from kork.celery import CLOUDDRIVER_QUEUE, ORCA_QUEUE, ORCA_TASKS_QUEUE, make_celery
 from kork.settings import ServiceSettings
-from kork.telemetry import configure_logging, configure_tracing
+from kork.telemetry import configure_logging
+from kork.tracing import configure_tracing, end_tracing
 
 from gennaker.platform.configuration import Configuration
 from gennaker.platform.services import SERVICES
@@ -48,7 +49,10 @@ def main() -> None:
         without_heartbeat=True,
         loglevel="WARNING",
     )
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        end_tracing()
     sys.exit(worker.exitcode)
 
 

@@ -13,6 +13,7 @@ _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
 _POLL_SECONDS = 0.02
+_libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: another thread may be loading libraries then
 
 
 class EmbeddedServerError(Exception):
@@ -46,9 +47,8 @@ def as_nobody() -> None:
 
     Postgres refuses to run as root; a container often has no other user. Called between fork and exec.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER) != 0:
+    if _libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "user namespaces are not allowed here")
     for file, line in (("setgroups", "deny"), ("gid_map", f"{_NOBODY} {gid} 1"), ("uid_map", f"{_NOBODY} {uid} 1")):
         Path("/proc/self", file).write_text(line)
@@ -60,7 +60,7 @@ def before_exec(end_with: signal.Signals, *, drop_root: bool) -> Callable[[], No
     def prepare() -> None:
         if drop_root and os.geteuid() == 0:
             as_nobody()
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, end_with)
+        _libc.prctl(_PR_SET_PDEATHSIG, end_with)
 
     return prepare
 

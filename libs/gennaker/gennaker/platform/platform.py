@@ -108,9 +108,10 @@ class Platform:
         self.hold()
         try:
             self.settle()
-            self._start_servers()
             self._ready_file("apis").unlink(missing_ok=True)
+            self._start_redis()
             self._launch_worker()
+            self._start_postgres()
             self._migrate()
             with self._timed("APIs") as detail:
                 self.apis.start()
@@ -146,8 +147,9 @@ class Platform:
         try:
             self._sockets = open_sockets(self._settings)
             self._apps = ThreadPoolExecutor(1).submit(make_apps, self._settings)
-            self._start_servers()
+            self._start_redis()
             self._launch_worker()
+            self._start_postgres()
             self._migrate()
         except BaseException:
             self.stop()
@@ -199,14 +201,19 @@ class Platform:
         self._settings = self.configuration.all_settings()
         self.configuration.save(self.home.run / "platform.json")
 
-    def _start_servers(self) -> None:
-        for name, server in (("Redis", self.redis), ("Postgres", self.postgres)):
-            with self._timed(name) as detail:
-                if server is None:
-                    detail.append(check_external(name, self._common))
-                else:
-                    server.start()
-                    detail.append(f"127.0.0.1:{server.port}")
+    def _start_redis(self) -> None:
+        self._start_server("Redis", self.redis)
+
+    def _start_postgres(self) -> None:
+        self._start_server("Postgres", self.postgres)
+
+    def _start_server(self, name: str, server: EmbeddedPostgres | EmbeddedRedis | None) -> None:
+        with self._timed(name) as detail:
+            if server is None:
+                detail.append(check_external(name, self._common))
+            else:
+                server.start()
+                detail.append(f"127.0.0.1:{server.port}")
 
     def _migrate(self) -> None:
         from kork.database import Database
@@ -224,6 +231,7 @@ class Platform:
             detail.append(", ".join(names))
 
     def _launch_worker(self) -> None:
+        """Start the worker while Postgres comes up: it takes its time to import what it runs."""
         self._ready_file("worker").unlink(missing_ok=True)
         self.worker.launch()
 

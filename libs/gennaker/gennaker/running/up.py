@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 
 from kork.settings import LoggingSettings, ServiceSettings
-from kork.telemetry import configure_logging, configure_tracing
+from kork.telemetry import configure_logging
+from kork.tracing import configure_tracing, end_tracing
 
 from gennaker.exits import Exit
 from gennaker.platform import Configuration, Home, Platform, PlatformError, Ports
@@ -39,6 +40,7 @@ def run(
         stack.callback(platform.stop)
         stack.enter_context(_logging(platform.home, common.logging, to_terminal=logs))
         configure_tracing("gennaker", common.telemetry)
+        stack.callback(end_tracing)
         if kubeconfig is not None or sandbox:
             cluster = NamedCluster(kubeconfig) if kubeconfig else _start_sandbox(platform.home, lines)
             stack.callback(cluster.stop)
