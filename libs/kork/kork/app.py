@@ -6,8 +6,8 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -26,15 +26,9 @@ from kork.errors import BadRequest, PayloadTooLarge, SpinnakerError, Unauthorize
 from kork.identity import Identity, Signer, identity_context, read_identity
 from kork.ids import new_ulid
 from kork.settings import ServiceSettings, SettingsError, load_settings
-from kork.telemetry import (
-    REQUEST_ID_HEADER,
-    configure_logging,
-    configure_tracing,
-    histogram,
-    log,
-    request_id_context,
-    span,
-)
+from kork.telemetry import configure_logging, histogram, log
+from kork.tracing import Span, configure_tracing, end_tracing, span
+from kork.trail import REQUEST_ID_HEADER, Trail, follow
 
 _log = log("kork.app")
 _requests = histogram("http_server_requests_seconds", "Requests served", "service", "method", "route", "status")
@@ -126,6 +120,7 @@ def service_app(
         default_response_class=JSONResponse,
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         separate_input_output_schemas=False,
     )
     app.state.settings = settings
@@ -259,14 +254,17 @@ class Front:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = headers.get(REQUEST_ID_HEADER) or new_ulid()
-        exchange = _Exchange(send, request_id)
+        trail = Trail.of_headers(headers)
+        if not trail.request_id:
+            trail = replace(trail, request_id=new_ulid())
+        exchange = _Exchange(send, trail.request_id)
         started = time.perf_counter()
-        with request_id_context(request_id), span(f"{scope['method']} {scope['path']}", dict(headers)):
+        with follow(trail, service=self._service), _request_span(scope) as traced:
             try:
                 await self._serve(scope, receive, exchange, headers)
             finally:
                 self._record(scope, exchange.status, time.perf_counter() - started)
+                _tell(traced, scope, exchange.status)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", headers: Headers) -> None:
         try:
@@ -299,6 +297,23 @@ class Front:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+def _request_span(scope: Scope) -> AbstractContextManager[Span]:
+    if scope["path"].startswith(_OPEN_PATHS):
+        return nullcontext(Span())
+    attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+    return span(scope["method"], attributes, kind="server")
+
+
+def _tell(traced: Span, scope: Scope, status: int) -> None:
+    """Name a request's span by its route, which is known only now, and say how it was answered."""
+    route = getattr(scope.get("route"), "path", "")
+    if route:
+        traced.rename(f"{scope['method']} {route}")
+    traced.note({"http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        traced.fail(f"answered {status}")
 
 
 class _Exchange:
@@ -430,5 +445,7 @@ def service_main(
             known[arguments.role](settings, rest)
         except SettingsError as error:
             sys.exit(str(error))
+        finally:
+            end_tracing()
 
     return main

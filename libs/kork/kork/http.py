@@ -14,7 +14,8 @@ import stamina
 from kork.errors import UpstreamError
 from kork.identity import Signer, current_identity, identity_headers
 from kork.settings import HttpSettings
-from kork.telemetry import REQUEST_ID_HEADER, current_request_id, trace_headers
+from kork.tracing import Span, span
+from kork.trail import trail_headers
 
 _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
@@ -40,11 +41,9 @@ def _timeouts(settings: HttpSettings) -> httpx.Timeout:
 
 
 def _headers(signer: Signer | None, extra: Mapping[str, str] | None) -> dict[str, str]:
-    headers = trace_headers()
+    headers = trail_headers()
     if signer is not None:
         headers |= identity_headers(current_identity(), signer)
-    if request_id := current_request_id():
-        headers[REQUEST_ID_HEADER] = request_id
     return headers | dict(extra or {})
 
 
@@ -103,6 +102,11 @@ def _check(service: str, response: httpx.Response, method: str) -> None:
     raise error
 
 
+def client_span(method: str, peer: str, url: str) -> Span:
+    """Trace a call to `peer`."""
+    return span(f"{method} {peer}", {"http.request.method": method, "url.full": url}, kind="client")
+
+
 class ServiceClient:
     """Calls another service from an event loop, on behalf of the current identity."""
 
@@ -134,17 +138,23 @@ class ServiceClient:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a request and give the answer; raise `UpstreamError` for an error status or no answer."""
-        sent = _headers(self._signer, headers)
-        body = content if content is not None else _content(json, sent)
-        try:
-            async for attempt in stamina.retry_context(
-                on=_Passing, attempts=_ATTEMPTS, wait_initial=0.05, wait_max=_MAX_WAIT_SECONDS
-            ):
-                with attempt:
-                    return await self._once(method, path, body, params, sent)
-        except _Passing as failure:
-            raise failure.error from failure
-        raise AssertionError("a retry context ends by an answer or an error")
+        with self._span(method, path) as traced:
+            sent = _headers(self._signer, headers)
+            body = content if content is not None else _content(json, sent)
+            try:
+                async for attempt in stamina.retry_context(
+                    on=_Passing, attempts=_ATTEMPTS, wait_initial=0.05, wait_max=_MAX_WAIT_SECONDS
+                ):
+                    with attempt:
+                        response = await self._once(method, path, body, params, sent)
+                        traced.note({"http.response.status_code": response.status_code})
+                        return response
+            except _Passing as failure:
+                raise failure.error from failure
+            raise AssertionError("a retry context ends by an answer or an error")
+
+    def _span(self, method: str, path: str) -> Span:
+        return client_span(method, self.service, f"{self.base_url}{path}")
 
     async def _once(
         self, method: str, path: str, body: bytes | None, params: Any, headers: dict[str, str]
@@ -218,17 +228,23 @@ class SyncServiceClient:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a request and give the answer; raise `UpstreamError` for an error status or no answer."""
-        sent = _headers(self._signer, headers)
-        body = content if content is not None else _content(json, sent)
-        try:
-            for attempt in stamina.retry_context(
-                on=_Passing, attempts=_ATTEMPTS, wait_initial=0.05, wait_max=_MAX_WAIT_SECONDS
-            ):
-                with attempt:
-                    return self._once(method, path, body, params, sent)
-        except _Passing as failure:
-            raise failure.error from failure
-        raise AssertionError("a retry context ends by an answer or an error")
+        with self._span(method, path) as traced:
+            sent = _headers(self._signer, headers)
+            body = content if content is not None else _content(json, sent)
+            try:
+                for attempt in stamina.retry_context(
+                    on=_Passing, attempts=_ATTEMPTS, wait_initial=0.05, wait_max=_MAX_WAIT_SECONDS
+                ):
+                    with attempt:
+                        response = self._once(method, path, body, params, sent)
+                        traced.note({"http.response.status_code": response.status_code})
+                        return response
+            except _Passing as failure:
+                raise failure.error from failure
+            raise AssertionError("a retry context ends by an answer or an error")
+
+    def _span(self, method: str, path: str) -> Span:
+        return client_span(method, self.service, f"{self.base_url}{path}")
 
     def _once(self, method: str, path: str, body: bytes | None, params: Any, headers: dict[str, str]) -> httpx.Response:
         try:

@@ -13,15 +13,16 @@ from kork.errors import NotFound, SpinnakerError, Unavailable, UpstreamError
 from kork.http import ServiceClient
 from kork.identity import ACCOUNTS_HEADER, USER_HEADER, Signer
 from kork.settings import HttpSettings
-from kork.telemetry import REQUEST_ID_HEADER
+from kork.trail import EXECUTION_ID_HEADER, ORIGIN_HEADER, REQUEST_ID_HEADER
 
 from gate.settings import GateSettings
 
 ServiceName = Literal["front50", "orca", "clouddriver", "echo"]
 SERVICES: tuple[ServiceName, ...] = ("front50", "orca", "clouddriver", "echo")
-ORIGIN_HEADER = "X-SPINNAKER-USER-ORIGIN"
 APPLICATION_HEADER = "X-SPINNAKER-APPLICATION"
-_NOT_COPIED = frozenset(header.lower() for header in (USER_HEADER, ACCOUNTS_HEADER, REQUEST_ID_HEADER, ORIGIN_HEADER))
+_NOT_COPIED = frozenset(
+    header.lower() for header in (USER_HEADER, ACCOUNTS_HEADER, REQUEST_ID_HEADER, EXECUTION_ID_HEADER, ORIGIN_HEADER)
+)
 _HEALTH_TIMEOUT_SECONDS = 2.0
 
 

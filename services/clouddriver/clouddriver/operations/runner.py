@@ -10,7 +10,8 @@ from typing import Any
 
 from kork.database import Database, is_outage
 from kork.ids import new_ulid
-from kork.telemetry import counter, histogram, log, span
+from kork.telemetry import counter, histogram, log
+from kork.tracing import span
 from pydantic import ValidationError
 
 from clouddriver.kubernetes.accounts import Account, Accounts

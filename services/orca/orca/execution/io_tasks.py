@@ -7,7 +7,8 @@ from typing import Any
 
 from kork.database import Database
 from kork.identity import identity_context
-from kork.telemetry import counter, log, request_id_context
+from kork.telemetry import counter, log
+from kork.trail import Trail, follow
 
 from orca.execution.driver import Driver
 from orca.execution.model import Execution, StageExecution
@@ -80,7 +81,7 @@ class IoTasks:
         if claimed is None:
             return
         owner, execution = claimed
-        with self._keeper.keep(owner), request_id_context(execution_id):
+        with self._keeper.keep(owner), follow(Trail().to(execution_id)):
             if task_id == CANCEL_TASK:
                 self._driver.cleaned_up(execution_id, key, owner, self._clean_up(execution, stage_id))
                 return
