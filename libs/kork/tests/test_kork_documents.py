@@ -17,16 +17,25 @@ from kork.errors import BadRequest
         (b"\xff", "not UTF-8"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": 1e999}', "too large"),
+        (b'{"a": 1' + b"0" * 400 + b"}", "too large"),
         (b'{"a": ["x", "\\u0000"]}', "'a[1]'"),
         (b'{"a": {"b": "\\ud800"}}', "'a.b'"),
+        (b'{"a": {"\\u0000": 1}}', "'a key in a'"),
         (b"[" * 300 + b"]" * 300, "nested deeper"),
         (b"[" * 20_000, "nested deeper"),
+        (b'{"a":' * 151 + b"1" + b"}" * 151, "nested deeper"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_the_place(content: bytes, says: str):
     with pytest.raises(BadRequest) as refused:
         read_json(content)
     assert says in refused.value.message
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64, -(2**63) - 1, 10**300, [[]] * 200, "\\u0000", "\ufeff", 0.1, -0.0])
+def test_what_can_be_kept_is_read_as_it_was_written(value: Any):
+    assert read_json(b"\xef\xbb\xbf" + json.dumps(value).encode()) == value
+    assert read_json(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize(("content", "type"), [(b"[]", "an array"), (b"null", "null"), (b"3", "a number")])

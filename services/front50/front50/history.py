@@ -3,9 +3,10 @@
 from typing import Literal
 
 from kork.clock import EpochMillis
+from kork.documents import write_json
 from sqlalchemy import Connection, text
 
-from front50.documents import Stored, write_json
+from front50.documents import Stored
 
 Kind = Literal["application", "pipeline", "strategy"]
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from kork.app import JSONResponse
+from kork.documents import read_object, read_objects
 from kork.errors import UpstreamError
 from pydantic import BeforeValidator
 
 from gate.backends import Backends, ServiceName, is_missing_path, not_found_or, not_implemented, relayed, segment
-from gate.bodies import parse_object, parse_objects
 
 Kind = Literal["text", "number", "flag", "csv", "items"]
 BodyKind = Literal["none", "object", "objects", "any"]
@@ -173,9 +173,9 @@ async def _content(entry: Pass, request: Request) -> tuple[bytes | None, dict[st
         return None, {}
     content = await request.body()
     if entry.body == "object":
-        parse_object(content)
+        read_object(content)
     elif entry.body == "objects":
-        parse_objects(content)
+        read_objects(content)
     kind = "application/json" if entry.body != "any" else request.headers.get("content-type", "application/json")
     return content, {"Content-Type": kind}
 

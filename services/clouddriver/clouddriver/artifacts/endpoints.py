@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from kork.app import run_sync
-from kork.documents import read_object
+from kork.bodies import JsonObject
 from kork.errors import BadRequest
 
 from clouddriver.artifacts.fetching import ArtifactAccounts
@@ -23,9 +23,9 @@ def artifact_router(settings: ArtifactsSettings) -> APIRouter:
         return [account.to_json() for account in accounts.all()]
 
     @router.put("/fetch")
-    async def fetch(request: Request) -> Response:
+    async def fetch(body: JsonObject) -> Response:
         """Give the contents of an artifact, as bytes. 404 when no account fetches it, 502 when it isn't given."""
-        artifact = Artifact.from_json(read_object(await request.body()))
+        artifact = Artifact.from_json(body)
         if not artifact.type:
             raise BadRequest("The artifact has no 'type'.")
         if not artifact.reference:

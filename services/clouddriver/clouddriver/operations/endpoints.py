@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 from kork.app import run_sync
+from kork.bodies import JsonBody
 from kork.database import Database
-from kork.documents import read_json
 from kork.errors import BadRequest, NotFound
 from kork.identity import CurrentUser, Identity
 from kork.ids import new_ulid
@@ -17,13 +17,6 @@ from clouddriver.operations.catalogue import operation_names, require_provider
 from clouddriver.operations.store import OperationStore
 
 RequestId = Annotated[str | None, Query(alias="clientRequestId", max_length=500)]
-
-
-async def _json(request: Request) -> Any:
-    return read_json(await request.body())
-
-
-Body = Annotated[Any, Depends(_json)]
 
 
 def operations_router(database: Database, accounts: Accounts, ring: Ring) -> APIRouter:
@@ -41,26 +34,28 @@ def operations_router(database: Database, accounts: Accounts, ring: Ring) -> API
         return {"id": operation_id, "resourceUri": f"/task/{operation_id}"}
 
     @router.post("/ops")
-    async def any_operations(body: Body, user: CurrentUser, request_id: RequestId = None) -> dict[str, str]:
+    async def any_operations(body: JsonBody, user: CurrentUser, request_id: RequestId = None) -> dict[str, str]:
         """Ask for operations of the provider that their `cloudProvider` names."""
         return await run_sync(submit, _provider_in(body), body, request_id, user)
 
     @router.post("/ops/{operation}")
     async def any_operation(
-        operation: str, body: Body, user: CurrentUser, request_id: RequestId = None
+        operation: str, body: JsonBody, user: CurrentUser, request_id: RequestId = None
     ) -> dict[str, str]:
         """Ask for one operation of the provider that its `cloudProvider` names."""
         steps = [{operation: body}]
         return await run_sync(submit, _provider_in(steps), steps, request_id, user)
 
     @router.post("/{provider}/ops")
-    async def operations(provider: str, body: Body, user: CurrentUser, request_id: RequestId = None) -> dict[str, str]:
+    async def operations(
+        provider: str, body: JsonBody, user: CurrentUser, request_id: RequestId = None
+    ) -> dict[str, str]:
         """Ask for operations, done one after the other; a `clientRequestId` that is known gives the first answer."""
         return await run_sync(submit, provider, body, request_id, user)
 
     @router.post("/{provider}/ops/{operation}")
     async def operation(
-        provider: str, operation: str, body: Body, user: CurrentUser, request_id: RequestId = None
+        provider: str, operation: str, body: JsonBody, user: CurrentUser, request_id: RequestId = None
     ) -> dict[str, str]:
         """Ask for one operation."""
         return await run_sync(submit, provider, [{operation: body}], request_id, user)

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from kork.app import run_sync
+from kork.bodies import JsonObject
 from kork.database import Database
-from kork.documents import Document, object_in, read_object
+from kork.documents import Document, object_in
 from kork.errors import BadRequest
 from kork.ids import new_ulid
 
@@ -25,9 +26,9 @@ def notification_router(database: Database, senders: SenderCatalogue) -> APIRout
         return senders.metadata()
 
     @router.post("")
-    async def send(request: Request) -> dict[str, Any]:
+    async def send(body: JsonObject) -> dict[str, Any]:
         """Send a message to each of `to`; a type that nothing here can send is answered like one that can."""
-        deliveries = _deliveries(read_object(await request.body()), senders)
+        deliveries = _deliveries(body, senders)
         await run_sync(_keep, deliveries)
         return {"value": ",".join(delivery.id for delivery in deliveries)} if deliveries else {}
 

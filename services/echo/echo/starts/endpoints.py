@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from kork.app import JSONResponse
+from kork.bodies import OptionalJsonObject
 from kork.database import Database
-from kork.documents import read_object
 from kork.errors import NotFound
 from kork.identity import CurrentUser
 
@@ -23,11 +23,9 @@ def start_router(database: Database, manual: ManualStarts) -> APIRouter:
 
     @router.post("/manual/{application}/{name_or_id:path}", status_code=202)
     async def start_manually(
-        application: PathText, name_or_id: PathText, request: Request, user: CurrentUser
+        application: PathText, name_or_id: PathText, trigger: OptionalJsonObject, user: CurrentUser
     ) -> Response:
         """Start a pipeline by hand, with the trigger in the body. 404 when it doesn't exist, 400 when disabled."""
-        raw = await request.body()
-        trigger = read_object(raw) if raw.strip() else {}
         start = await manual.start(ManualRequest(application, name_or_id, trigger), user)
         body = {"eventId": start.event_id, "ref": f"/pipelines/{start.execution_id}"}
         return JSONResponse(body, status_code=202)

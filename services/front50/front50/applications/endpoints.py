@@ -3,11 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from kork.bodies import JsonObject, answer
 from kork.database import Database
 from kork.identity import CurrentUser
 
 from front50.applications.service import ApplicationService
-from front50.documents import JsonObject, answer
 from front50.settings import ApplicationNameValidatorSettings
 
 Limit = Annotated[int, Query(ge=1, le=1000)]

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from kork.documents import Document
 from kork.errors import BadRequest
 
-from front50.documents import Document, Stored
+from front50.documents import Stored
 from front50.settings import ApplicationNameValidatorSettings
 
 _HIDDEN = ("id", "lastModified", "createdAt")

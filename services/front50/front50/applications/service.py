@@ -3,13 +3,13 @@
 from typing import NoReturn
 
 from kork.database import Database
+from kork.documents import Document
 from kork.errors import BadRequest, NotFound
 from sqlalchemy import Connection
 
 from front50 import history
 from front50.applications import rules
 from front50.applications.store import ApplicationStore
-from front50.documents import Document
 from front50.notifications.store import NotificationStore
 from front50.permissions.store import PermissionStore
 from front50.pipelines.store import PipelineStore

@@ -4,10 +4,11 @@ from typing import Any
 
 from kork.bus import Outbox
 from kork.clock import now_ms
+from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
 
 from front50 import history
-from front50.documents import Document, Stored, write_json
+from front50.documents import Stored
 
 _COLUMNS = "body, version, created_at, updated_at, updated_by"
 

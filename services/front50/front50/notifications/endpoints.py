@@ -3,11 +3,12 @@
 from typing import Any, cast
 
 from fastapi import APIRouter, Response
+from kork.bodies import JsonObject, JsonObjects, answer
 from kork.database import Database
+from kork.documents import Document
 from kork.errors import BadRequest
 from kork.identity import CurrentUser
 
-from front50.documents import Document, JsonObject, JsonObjects, answer
 from front50.notifications.store import GLOBAL, NotificationStore
 
 # Entries of the global document that show up in each application's, by type.

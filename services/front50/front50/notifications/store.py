@@ -1,9 +1,8 @@
 """Where notifications of applications, and those for all of them, are kept."""
 
 from kork.clock import now_ms
+from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
-
-from front50.documents import Document, write_json
 
 GLOBAL = "__global"
 

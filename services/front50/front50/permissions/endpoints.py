@@ -1,13 +1,14 @@
 """`/permissions/applications`."""
 
 from fastapi import APIRouter, Response
+from kork.bodies import JsonObject, answer
 from kork.database import Database
+from kork.documents import Document
 from kork.errors import BadRequest, NotFound
 from kork.identity import CurrentUser
 
 from front50.applications.rules import name_of
 from front50.applications.store import ApplicationStore
-from front50.documents import Document, JsonObject, answer
 from front50.permissions.store import PermissionStore, normalize
 
 

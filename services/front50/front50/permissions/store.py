@@ -3,10 +3,9 @@
 from typing import Any, cast
 
 from kork.clock import now_ms
+from kork.documents import Document, as_object, write_json
 from kork.errors import BadRequest
 from sqlalchemy import Connection, text
-
-from front50.documents import Document, as_object, write_json
 
 AUTHORIZATIONS = ("READ", "WRITE", "EXECUTE", "CREATE")
 

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from kork.bodies import JsonObject, JsonObjects, answer
 from kork.database import Database
 from kork.identity import CurrentUser
 
-from front50.documents import JsonObject, JsonObjects, answer
 from front50.pipelines.rules import Selection
 from front50.pipelines.service import PipelineService
 from front50.pipelines.store import PipelineKind

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from kork.documents import Document, as_object, json_type
 from kork.errors import BadRequest, SpinnakerError
 
-from front50.documents import Document, Stored, as_object, json_type
+from front50.documents import Stored
 
 
 class Unprocessable(SpinnakerError):

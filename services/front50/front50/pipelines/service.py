@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from kork.database import Database
+from kork.documents import Document, as_object, json_type
 from kork.errors import BadRequest, Conflict, NotFound, SpinnakerError
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from front50 import history
-from front50.documents import Document, as_object, json_type
 from front50.pipelines import rules
 from front50.pipelines.store import PipelineKind, PipelineStore
 

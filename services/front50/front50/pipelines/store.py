@@ -5,10 +5,11 @@ from typing import Any, Literal
 import orjson
 from kork.bus import Outbox
 from kork.clock import now_ms
+from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
 
 from front50 import history
-from front50.documents import Document, Stored, write_json
+from front50.documents import Stored
 from front50.pipelines.rules import pipeline_triggers
 
 PipelineKind = Literal["pipeline", "strategy"]

@@ -7,12 +7,12 @@ front50's) and clusters; names are in lower case.
 from collections.abc import Iterable
 from typing import Any, cast
 
-Json = dict[str, Any]
+from kork.documents import Document
 
 
-def merge_lists(kept: Iterable[Json], seen: Iterable[Json]) -> list[Json]:
+def merge_lists(kept: Iterable[Document], seen: Iterable[Document]) -> list[Document]:
     """Merge front50's list (`kept`) and clouddriver's (`seen`, an entry for each provider) into flat maps."""
-    merged: dict[str, Json] = {}
+    merged: dict[str, Document] = {}
     accounts: dict[str, set[str]] = {}
     for application in seen:
         name = _lower(application.get("name"))
@@ -29,7 +29,9 @@ def merge_lists(kept: Iterable[Json], seen: Iterable[Json]) -> list[Json]:
     return [merged[name] for name in sorted(merged)]
 
 
-def merge_one(name: str, kept: Json | None, seen: Json | None, known: Json | None = None) -> Json | None:
+def merge_one(
+    name: str, kept: Document | None, seen: Document | None, known: Document | None = None
+) -> Document | None:
     """Merge one application, or give None when nobody knows it.
 
     `known` are attributes from an earlier list, which fill what the others leave open.
@@ -46,7 +48,7 @@ def merge_one(name: str, kept: Json | None, seen: Json | None, known: Json | Non
     return {"name": lower, "attributes": attributes, "clusters": clusters}
 
 
-def matches(application: Json, account: str, owner: str) -> bool:
+def matches(application: Document, account: str, owner: str) -> bool:
     """Say whether a listed application is in `account` and belongs to `owner` (an email); empty ones let all pass."""
     accounts = str(application.get("accounts") or "").split(",")
     if account and account not in accounts:
@@ -54,7 +56,7 @@ def matches(application: Json, account: str, owner: str) -> bool:
     return not owner or str(application.get("email") or "").lower() == owner.lower()
 
 
-def _together(known: Json, attributes: Json) -> Json:
+def _together(known: Document, attributes: Document) -> Document:
     """Merge what two providers say of one application: their lists of cloud providers add up."""
     providers = [
         part for side in (known, attributes) for part in str(side.get("cloudProviders") or "").split(",") if part
@@ -63,12 +65,12 @@ def _together(known: Json, attributes: Json) -> Json:
     return both | {"cloudProviders": ",".join(sorted(set(providers)))} if providers else both
 
 
-def _given(application: Json) -> Json:
+def _given(application: Document) -> Document:
     return {key: value for key, value in application.items() if value is not None}
 
 
-def _map(value: Any) -> Json:
-    return cast(Json, value) if isinstance(value, dict) else {}
+def _map(value: Any) -> Document:
+    return cast(Document, value) if isinstance(value, dict) else {}
 
 
 def _lower(name: Any) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 from fastapi import Request
+from kork.documents import Document
 from kork.errors import NotFound, SpinnakerError, Unavailable, UpstreamError
 from kork.telemetry import log
 
-from gate.applications.merge import Json, matches, merge_lists, merge_one
+from gate.applications.merge import matches, merge_lists, merge_one
 from gate.backends import Backends, ServiceName, segment
 
 _log = log("gate.applications")
@@ -20,9 +21,9 @@ class ApplicationService:
     def __init__(self, backends: Backends, timeout_seconds: float) -> None:
         self._backends = backends
         self._timeout = timeout_seconds
-        self._last: dict[ServiceName, list[Json]] = {}
+        self._last: dict[ServiceName, list[Document]] = {}
 
-    async def find_all(self, request: Request, account: str, owner: str) -> list[Json]:
+    async def find_all(self, request: Request, account: str, owner: str) -> list[Document]:
         """List the applications, flat. Raises `Unavailable` when front50 is away and never answered before."""
         kept, seen = await asyncio.gather(
             self._list(request, "front50", "/v2/applications", {"restricted": "false"}),
@@ -33,7 +34,7 @@ class ApplicationService:
         merged = merge_lists(kept, [] if isinstance(seen, SpinnakerError) else seen)
         return [application for application in merged if matches(application, account, owner)]
 
-    async def get(self, request: Request, name: str, *, expand: bool) -> Json:
+    async def get(self, request: Request, name: str, *, expand: bool) -> Document:
         """Give one application, with its clusters when `expand`. Raises `NotFound`, `Unavailable`.
 
         While clouddriver is away there are no clusters; while front50 is, its last list stands in.
@@ -62,14 +63,14 @@ class ApplicationService:
 
     async def _list(
         self, request: Request, service: ServiceName, path: str, params: dict[str, str]
-    ) -> list[Json] | SpinnakerError:
+    ) -> list[Document] | SpinnakerError:
         found = await self._in_time(service, self._backends.get(request, service, path, params=params))
         if isinstance(found, SpinnakerError):
             return self._last.get(service, found)
-        self._last[service] = cast(list[Json], found)
+        self._last[service] = cast(list[Document], found)
         return self._last[service]
 
-    async def _one(self, request: Request, service: ServiceName, path: str) -> Json | SpinnakerError | None:
+    async def _one(self, request: Request, service: ServiceName, path: str) -> Document | SpinnakerError | None:
         found = await self._in_time(service, self._backends.get(request, service, path))
         if isinstance(found, UpstreamError) and found.status == 404:
             return None
@@ -90,7 +91,7 @@ class ApplicationService:
         _log.warning("service.away", away=service, error=error.message)
         return error
 
-    def _known(self, name: str) -> Json | None:
+    def _known(self, name: str) -> Document | None:
         wanted = name.strip().lower()
         kept, seen = (
             [entry for entry in self._last.get(service, []) if str(entry.get("name")).lower() == wanted]

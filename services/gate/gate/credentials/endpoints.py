@@ -1,16 +1,15 @@
 """`/credentials`."""
 
-from typing import Any, cast
+from typing import cast
 
 from fastapi import APIRouter, Request
+from kork.documents import Document
 from kork.errors import UpstreamError
 from kork.identity import CurrentUser
 
 from gate.backends import Backends, not_found_or, segment
 from gate.credentials.rules import present
 from gate.passthrough import Param, Pass
-
-Json = dict[str, Any]
 
 DEFINITIONS = (
     Pass(
@@ -41,13 +40,13 @@ def credentials_router(backends: Backends) -> APIRouter:
     router = APIRouter(tags=["credentials"])
 
     @router.get("/credentials")
-    async def list_accounts(request: Request, user: CurrentUser, expand: bool = False) -> list[Json]:
+    async def list_accounts(request: Request, user: CurrentUser, expand: bool = False) -> list[Document]:
         """List the accounts; `expand` gives all of what is known about each."""
         found = await backends.get(request, "clouddriver", "/credentials", params={"expand": "true"})
-        return [present(account, user, expanded=expand) for account in cast(list[Json], found)]
+        return [present(account, user, expanded=expand) for account in cast(list[Document], found)]
 
     @router.get("/credentials/{account}")
-    async def get_account(request: Request, account: str, user: CurrentUser) -> Json:
+    async def get_account(request: Request, account: str, user: CurrentUser) -> Document:
         """Give one account. 404 when there is none of that name."""
         try:
             found = await backends.get(request, "clouddriver", f"/credentials/{segment(account)}")

@@ -4,11 +4,11 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from kork.app import JSONResponse
+from kork.documents import Document
 from kork.errors import UpstreamError
 
 from gate.backends import Backends, is_missing_path, relayed, segment
 
-Json = dict[str, Any]
 _SHORTEST_QUERY = 3
 _SEARCH_PARAMETERS = frozenset({"q", "type", "platform", "pageSize", "page", "allowShortQuery"})
 
@@ -17,7 +17,7 @@ def infrastructure_router(backends: Backends) -> APIRouter:
     """Make the routes whose answers gate shapes itself."""
     router = APIRouter(tags=["infrastructure"])
 
-    async def clusters(request: Request, application: str, account: str, name: str) -> list[Json]:
+    async def clusters(request: Request, application: str, account: str, name: str) -> list[Document]:
         path = f"/applications/{segment(application)}/clusters/{segment(account)}/{segment(name)}"
         try:
             found = await backends.get(request, "clouddriver", path)
@@ -25,23 +25,25 @@ def infrastructure_router(backends: Backends) -> APIRouter:
             if error.status == 404:
                 return []
             raise
-        return cast(list[Json], found)
+        return cast(list[Document], found)
 
     @router.get("/applications/{application}/clusters/{account}/{clusterName}")
-    async def get_cluster(request: Request, application: str, account: str, clusterName: str) -> Json:
+    async def get_cluster(request: Request, application: str, account: str, clusterName: str) -> Document:
         """Give a cluster; `{}` when there is none."""
         found = await clusters(request, application, account, clusterName)
         return found[0] if found else {}
 
     @router.get("/applications/{application}/clusters/{account}/{clusterName}/serverGroups")
-    async def cluster_server_groups(request: Request, application: str, account: str, clusterName: str) -> list[Json]:
+    async def cluster_server_groups(
+        request: Request, application: str, account: str, clusterName: str
+    ) -> list[Document]:
         """List the server groups of a cluster."""
         return server_groups(await clusters(request, application, account, clusterName))
 
     @router.get("/applications/{application}/clusters/{account}/{clusterName}/serverGroups/{serverGroupName}")
     async def cluster_server_group(
         request: Request, application: str, account: str, clusterName: str, serverGroupName: str
-    ) -> list[Json]:
+    ) -> list[Document]:
         """List the server groups of a cluster that have a name, one for each region."""
         groups = server_groups(await clusters(request, application, account, clusterName))
         return [group for group in groups if group.get("name") == serverGroupName]
@@ -74,6 +76,6 @@ def infrastructure_router(backends: Backends) -> APIRouter:
     return router
 
 
-def server_groups(clusters: list[Json]) -> list[Json]:
+def server_groups(clusters: list[Document]) -> list[Document]:
     """Give the server groups of clusters, one list."""
     return [group for cluster in clusters for group in cluster.get("serverGroups") or []]

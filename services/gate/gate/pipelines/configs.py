@@ -1,13 +1,10 @@
 """Saved pipelines, found by name or id."""
 
-from typing import Any
-
 from fastapi import Request
+from kork.documents import Document
 from kork.errors import NotFound, UpstreamError
 
 from gate.backends import Backends, segment
-
-Json = dict[str, Any]
 
 
 class Configs:
@@ -16,11 +13,11 @@ class Configs:
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
 
-    async def find_by_name(self, request: Request, application: str, name: str) -> Json | None:
+    async def find_by_name(self, request: Request, application: str, name: str) -> Document | None:
         """Give a pipeline by its name, or None."""
         return await self._find(request, f"/pipelines/{segment(application)}/name/{segment(name)}")
 
-    async def get(self, request: Request, application: str, name_or_id: str) -> Json:
+    async def get(self, request: Request, application: str, name_or_id: str) -> Document:
         """Give a pipeline by its name, else by its id. Raises `NotFound`."""
         found = await self.find_by_name(request, application, name_or_id)
         if found is None and "/" not in name_or_id:
@@ -34,11 +31,11 @@ class Configs:
             )
         return found
 
-    async def of_application(self, request: Request, application: str) -> list[Json]:
+    async def of_application(self, request: Request, application: str) -> list[Document]:
         """List the pipelines of an application."""
         return await self._backends.get(request, "front50", f"/pipelines/{segment(application)}")
 
-    async def _find(self, request: Request, path: str) -> Json | None:
+    async def _find(self, request: Request, path: str) -> Document | None:
         try:
             return await self._backends.get(request, "front50", path)
         except UpstreamError as error:

@@ -1,9 +1,10 @@
 """`/pipelines` (saved ones and starts), `/pipelineConfigs`, `/strategies`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from kork.app import JSONResponse
+from kork.documents import Document
 from kork.identity import CurrentUser
 
 from gate.backends import Backends, relayed
@@ -15,7 +16,6 @@ from gate.pipelines.starting import Starter
 from gate.settings import PatienceSettings
 from gate.tasks.operations import Operations
 
-Json = dict[str, Any]
 _LIMIT = (Param("limit", "number", default=20),)
 _SELECTION = (Param("pipelineNameFilter"), Param("pipelineLimit", "number"))
 
@@ -85,7 +85,7 @@ def pipeline_router(
     starter = Starter(backends, configs, patience.merge_timeout_seconds)
 
     @router.get("/applications/{application}/pipelineConfigs/{pipelineNameOrId:pipeline_name}")
-    async def get_config(request: Request, application: str, pipelineNameOrId: str) -> Json:
+    async def get_config(request: Request, application: str, pipelineNameOrId: str) -> Document:
         """Give a saved pipeline by its name, else by its id. 404 when there is none."""
         return await configs.get(request, application, pipelineNameOrId)
 
@@ -103,7 +103,7 @@ def pipeline_router(
     @router.post("/pipelines/bulksave")
     async def save_many(
         request: Request, body: ObjectsBody, user: CurrentUser, application: str = "bulk_save_placeholder_app"
-    ) -> Json:
+    ) -> Document:
         """Save many pipelines; says which were saved and which were not, and why."""
         return await saver.save_many(request, application, body, user)
 
@@ -129,7 +129,7 @@ def pipeline_router(
         return relayed(response)
 
     @router.put("/pipelines/{id}")
-    async def replace(request: Request, id: str, body: ObjectBody, user: CurrentUser) -> Json:
+    async def replace(request: Request, id: str, body: ObjectBody, user: CurrentUser) -> Document:
         """Overwrite a saved pipeline, its name included; gives what is saved now."""
         return await saver.replace(request, id, body, user)
 
@@ -157,12 +157,12 @@ def pipeline_router(
         return JSONResponse({"ref": started["ref"]}, status_code=202)
 
     @router.post("/actions/pipelines/reorder")
-    async def reorder(request: Request, body: ObjectBody, user: CurrentUser) -> Json:
+    async def reorder(request: Request, body: ObjectBody, user: CurrentUser) -> Document:
         """Give the pipelines of an application new places: `{application, idsToIndices}`."""
         return await saver.reorder(request, body.value, user, strategies=False)
 
     @router.post("/actions/strategies/reorder")
-    async def reorder_strategies(request: Request, body: ObjectBody, user: CurrentUser) -> Json:
+    async def reorder_strategies(request: Request, body: ObjectBody, user: CurrentUser) -> Document:
         """Give the strategies of an application new places: `{application, idsToIndices}`."""
         return await saver.reorder(request, body.value, user, strategies=True)
 

@@ -1,18 +1,16 @@
 """How pipelines are saved, renamed, ordered and deleted: as jobs of orca's, so that each shows as a task."""
 
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from fastapi import Request
-from kork.documents import json_type
+from kork.documents import Document, json_type
 from kork.errors import BadRequest, Unavailable
 from kork.identity import Identity
 
 from gate.bodies import Body
 from gate.pipelines.configs import Configs
 from gate.tasks.operations import Operations, encode, require_success, value_of
-
-Json = dict[str, Any]
 
 
 class Saver:
@@ -22,24 +20,26 @@ class Saver:
         self._operations = operations
         self._configs = configs
 
-    async def save(self, request: Request, body: Body[Json], user: Identity, *, stale_check: bool) -> None:
+    async def save(self, request: Request, body: Body[Document], user: Identity, *, stale_check: bool) -> None:
         """Save a pipeline byte for byte. Raises `BadRequest` with front50's reason when it can't be."""
         application, name = application_of(body.value), body.value.get("name")
         job = {"type": "savePipeline", "pipeline": encode(body.content), "staleCheck": stale_check}
         task = await self._operations.finish(request, application, f"Save pipeline '{name or 'Unknown'}'", job, user)
         require_success(task, "Pipeline save")
 
-    async def save_many(self, request: Request, application: str, body: Body[list[Json]], user: Identity) -> Json:
+    async def save_many(
+        self, request: Request, application: str, body: Body[list[Document]], user: Identity
+    ) -> Document:
         """Save pipelines; gives which were and which were not."""
         job = {"type": "savePipeline", "pipelines": encode(body.content), "isBulkSavingPipelines": True}
         task = await self._operations.finish(request, application, "Bulk save pipelines", job, user)
         result = value_of(task, "bulksave")
         if isinstance(result, dict):
-            return cast(Json, result)
+            return cast(Document, result)
         require_success(task, "Pipeline bulk save")
         raise Unavailable(f"orca saved the pipelines and did not say which (task {task.get('id')}).")
 
-    async def replace(self, request: Request, id: str, body: Body[Json], user: Identity) -> Json:
+    async def replace(self, request: Request, id: str, body: Body[Document], user: Identity) -> Document:
         """Overwrite the pipeline `id`, its name included; gives what is saved now."""
         application, name = application_of(body.value), body.value.get("name")
         given = body.value.get("id")
@@ -70,7 +70,7 @@ class Saver:
         task = await self._operations.finish(request, application, f"Delete pipeline '{config['name']}'", job, user)
         require_success(task, "Pipeline delete")
 
-    async def reorder(self, request: Request, body: Json, user: Identity, *, strategies: bool) -> Json:
+    async def reorder(self, request: Request, body: Document, user: Identity, *, strategies: bool) -> Document:
         """Give pipelines (or strategies) of an application new places; gives the finished task."""
         application, places = application_of(body), body.get("idsToIndices")
         if not isinstance(places, dict):
@@ -86,7 +86,7 @@ class Saver:
         return task
 
 
-def application_of(body: Json) -> str:
+def application_of(body: Document) -> str:
     """Give the application that a body names. Raises `BadRequest` when it is not text, or none."""
     application = body.get("application")
     if not isinstance(application, str) or not application.strip():

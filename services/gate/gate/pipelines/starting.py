@@ -5,14 +5,13 @@ from contextlib import suppress
 from typing import Any, cast
 
 from fastapi import Request
-from kork.documents import json_type
+from kork.documents import Document, json_type
 from kork.errors import BadRequest, SpinnakerError, UpstreamError
 from kork.identity import Identity
 
 from gate.backends import Backends, parsed, segment
 from gate.pipelines.configs import Configs
 
-Json = dict[str, Any]
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
 
@@ -25,7 +24,9 @@ class Starter:
         self._configs = configs
         self._timeout = timeout_seconds
 
-    async def start(self, request: Request, application: str, name_or_id: str, sent: Json, user: Identity) -> Json:
+    async def start(
+        self, request: Request, application: str, name_or_id: str, sent: Document, user: Identity
+    ) -> Document:
         """Start a pipeline; gives `{eventId, ref: "/pipelines/<id>"}`. An error says which pipeline it is about."""
         try:
             config = await self._configs.get(request, application, name_or_id)
@@ -37,8 +38,8 @@ class Starter:
             raise _about(error, application, name_or_id) from error
 
     async def start_visibly(
-        self, request: Request, application: str, name_or_id: str, sent: Json, user: Identity
-    ) -> Json:
+        self, request: Request, application: str, name_or_id: str, sent: Document, user: Identity
+    ) -> Document:
         """Start a pipeline, and answer when its execution can be read: scripts read it at once.
 
         Echo keeps a start until orca takes it; when that takes long, or orca is away, the answer comes before.
@@ -54,7 +55,7 @@ class Starter:
         return started
 
 
-def complete_trigger(sent: Json, user: str) -> Json:
+def complete_trigger(sent: Document, user: str) -> Document:
     """Make the trigger out of what was sent: who starts it, and the lists that Deck expects.
 
     `spin` wraps its trigger (`{"trigger": {…}}`); it is unwrapped, so that parameters land where they belong.
@@ -63,7 +64,7 @@ def complete_trigger(sent: Json, user: str) -> Json:
     inner = trigger.get("trigger")
     if isinstance(inner, dict) and "type" not in trigger:
         del trigger["trigger"]
-        trigger = cast(Json, inner) | trigger
+        trigger = cast(Document, inner) | trigger
     trigger["type"] = _text(trigger.get("type"), "type") or "manual"
     trigger["user"] = _text(trigger.get("user"), "user") or user
     for key in ("notifications", "artifacts"):
@@ -84,14 +85,14 @@ def _text(value: Any, key: str) -> str:
     return value or ""
 
 
-def check_parameters(config: Json, trigger: Json) -> None:
+def check_parameters(config: Document, trigger: Document) -> None:
     """Refuse a start without a parameter that the pipeline requires and has no default for.
 
     Source: Gate's PipelineService.
     """
-    given = cast(Json, trigger["parameters"])
+    given = cast(Document, trigger["parameters"])
     for declared in cast(list[Any], config.get("parameterConfig") or []):
-        parameter = cast(Json, declared) if isinstance(declared, dict) else {}
+        parameter = cast(Document, declared) if isinstance(declared, dict) else {}
         required = parameter.get("required") is True and parameter.get("default") is None
         if required and given.get(str(parameter.get("name"))) is None:
             raise BadRequest(f"Required parameter {parameter.get('name')} is missing")
@@ -100,7 +101,7 @@ def check_parameters(config: Json, trigger: Json) -> None:
 def _about(error: SpinnakerError, application: str, name_or_id: str) -> SpinnakerError:
     said = error.upstream_message if isinstance(error, UpstreamError) and not error.network else error.message
     details: Any = error.upstream_body if isinstance(error, UpstreamError) else None
-    errors = cast(Json, details).get("errors") if isinstance(details, dict) else error.errors
+    errors = cast(Document, details).get("errors") if isinstance(details, dict) else error.errors
     return SpinnakerError(
         f"Unable to trigger pipeline (application: {application}, pipelineNameOrId: {name_or_id}). Error: {said}",
         status=error.status,

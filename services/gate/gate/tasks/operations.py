@@ -5,12 +5,12 @@ import base64
 from typing import Any, cast
 
 from fastapi import Request
+from kork.documents import Document
 from kork.errors import BadRequest, Unavailable
 from kork.identity import Identity
 
 from gate.backends import Backends, parsed, segment
 
-Json = dict[str, Any]
 CONTEXT_JSON = "application/context+json"
 _COMPLETE = frozenset({"SUCCEEDED", "TERMINAL", "CANCELED", "STOPPED", "SKIPPED", "FAILED_CONTINUE", "REDIRECT"})
 _FIRST_PAUSE_SECONDS = 0.02
@@ -24,7 +24,7 @@ class Operations:
         self._backends = backends
         self._timeout = timeout_seconds
 
-    async def start(self, request: Request, task: Json) -> Json:
+    async def start(self, request: Request, task: Document) -> Document:
         """Start an orchestration; gives `{ref: "/tasks/<id>"}`."""
         application = task.get("application")
         response = await self._backends.call(
@@ -38,7 +38,9 @@ class Operations:
         )
         return parsed(response, "orca")
 
-    async def finish(self, request: Request, application: str, description: str, job: Json, user: Identity) -> Json:
+    async def finish(
+        self, request: Request, application: str, description: str, job: Document, user: Identity
+    ) -> Document:
         """Start a job and give its task when it has ended, or as it is when the patience ends."""
         task = {"application": application, "description": description, "job": [job | {"user": user.user}]}
         started = await self.start(request, task)
@@ -53,7 +55,7 @@ class Operations:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-def task_id(started: Json) -> str:
+def task_id(started: Document) -> str:
     """Take the id out of `{ref: "/tasks/<id>"}`."""
     id = str(started.get("ref") or "").rpartition("/")[2]
     if not id:
@@ -66,13 +68,13 @@ def encode(document: bytes) -> str:
     return base64.b64encode(document).decode()
 
 
-def value_of(task: Json, key: str) -> Any:
+def value_of(task: Document, key: str) -> Any:
     """Give a variable of a task, or None."""
-    variables = cast(list[Json], task.get("variables") or [])
+    variables = cast(list[Document], task.get("variables") or [])
     return next((variable.get("value") for variable in variables if variable.get("key") == key), None)
 
 
-def require_success(task: Json, what: str) -> None:
+def require_success(task: Document, what: str) -> None:
     """Raise `BadRequest` with the task's own error when it did not succeed.
 
     `what` names the operation ("Pipeline save"). Source of the words: Gate's PipelineController.
@@ -88,13 +90,13 @@ def require_success(task: Json, what: str) -> None:
     )
 
 
-def failures(task: Json) -> list[str]:
+def failures(task: Document) -> list[str]:
     """List what a task says went wrong: `exception.details.errors`, else `exception.details.error`."""
     exception = value_of(task, "exception")
-    details: Any = cast(Json, exception).get("details") if isinstance(exception, dict) else None
+    details: Any = cast(Document, exception).get("details") if isinstance(exception, dict) else None
     if not isinstance(details, dict):
         return []
-    known = cast(Json, details)
+    known = cast(Document, details)
     errors = known.get("errors")
     if isinstance(errors, list) and errors:
         return [str(error) for error in cast(list[Any], errors)]

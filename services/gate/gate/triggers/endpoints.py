@@ -3,14 +3,13 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from kork.documents import Document
 from kork.errors import UpstreamError
 from kork.identity import Identity, identity_context
 
 from gate.backends import Backends, relayed, segment
 from gate.bodies import OptionalObjectBody
 from gate.passthrough import Pass
-
-Json = dict[str, Any]
 
 LISTS = (
     Pass(
@@ -73,7 +72,7 @@ def trigger_router(backends: Backends) -> APIRouter:
         return relayed(response)
 
     @router.get("/cron/validate")
-    async def validate_cron(request: Request, expression: str) -> Json:
+    async def validate_cron(request: Request, expression: str) -> Document:
         """Say whether a cron expression is right, and what it means or what is wrong with it."""
         params = {"cronExpression": expression}
         try:
@@ -98,6 +97,6 @@ def sender_headers(headers: Any) -> dict[str, str]:
 
 def _description(known: Any) -> str:
     if isinstance(known, dict):
-        described: Json = {str(key): value for key, value in known.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
+        described: Document = {str(key): value for key, value in known.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
         return str(described.get("description") or described.get("response") or "")
     return str(known or "")
