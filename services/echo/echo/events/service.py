@@ -8,6 +8,8 @@ from kork.clock import now_ms
 from kork.database import Database
 from kork.documents import Document
 from kork.telemetry import counter, log
+from kork.tracing import span
+from kork.trail import follow
 from sqlalchemy import Connection
 
 from echo.events.event import Event, Receipt, posted_event, webhook_event
@@ -88,11 +90,14 @@ class EventService:
     def start_matching(self, connection: Connection, receipt: Receipt, *, all_sources: bool = False) -> Outcome:
         """Keep the starts that follow from an event."""
         store, total = self._pipelines(connection), Outcome([], [])
-        for type in self._catalogue.looking_at(receipt.event):
-            candidates = store.candidates(type.type, None if all_sources else type.event_key(receipt))
-            outcome = outcome_of(receipt, type, candidates, self._settings)
-            total.starts.extend(outcome.starts)
-            total.unmatched.extend(outcome.unmatched)
+        about = {"gennaker.event.type": receipt.event.type, "gennaker.event.source": receipt.event.source}
+        with span("match triggers", about) as traced:
+            for type in self._catalogue.looking_at(receipt.event):
+                candidates = store.candidates(type.type, None if all_sources else type.event_key(receipt))
+                outcome = outcome_of(receipt, type, candidates, self._settings)
+                total.starts.extend(outcome.starts)
+                total.unmatched.extend(outcome.unmatched)
+            traced.note({"gennaker.event.starts": len(total.starts)})
         StartStore(connection).add(total.starts)
         result = "matched" if total.starts else "unmatched"
         _events.labels(_label(self._catalogue, receipt.event), result).inc()
@@ -106,7 +111,8 @@ class EventService:
                 waiting = events.take_waiting(_BATCH)
                 for each in waiting:
                     event = _again(each)
-                    self.start_matching(connection, Receipt(each.id, event, each.received_at))
+                    with follow(each.trail, service="echo"):
+                        self.start_matching(connection, Receipt(each.id, event, each.received_at))
                     events.matched(each.id, now_ms())
             if len(waiting) < _BATCH:
                 return

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kork.clock import EpochMillis
 from kork.documents import Document, write_json
+from kork.trail import Trail, current_trail
 from sqlalchemy import Connection, text
 
 from echo.events.event import Door, Event
@@ -11,7 +12,7 @@ from echo.events.event import Door, Event
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An event that has not been matched, with the request that brought it."""
+    """An event that has not been matched, with the request that brought it and the trail that leads back to it."""
 
     id: str
     door: Door
@@ -20,6 +21,7 @@ class Waiting:
     raw: bytes
     headers: dict[str, str]
     received_at: EpochMillis
+    trail: Trail
 
 
 class EventStore:
@@ -33,7 +35,8 @@ class EventStore:
 
         Gives the id of the first one when this delivery came before.
         """
-        request = write_json({"raw": event.raw.hex(), "headers": dict(event.headers)}).decode() if waits else None
+        kept = {"raw": event.raw.hex(), "headers": dict(event.headers), "trail": current_trail().document()}
+        request = write_json(kept).decode() if waits else None
         added = self._connection.execute(
             text(
                 "INSERT INTO event (id, type, source, delivery_id, received_at, door, request, matched_at)"
@@ -82,6 +85,7 @@ class EventStore:
                 bytes.fromhex(row.request["raw"]),
                 row.request["headers"],
                 row.received_at,
+                Trail.of_document(row.request.get("trail")),
             )
             for row in rows
         ]

@@ -11,6 +11,8 @@ from kork.errors import UpstreamError
 from kork.http import ServiceClient
 from kork.identity import identity_context
 from kork.telemetry import counter, gauge, log
+from kork.tracing import span
+from kork.trail import follow
 
 from echo.bells import Bell
 from echo.settings import StartSettings
@@ -81,13 +83,22 @@ class Starter:
             return store.next_due()
 
     async def _start(self, start: Claimed) -> None:
+        attributes = {
+            "gennaker.execution.id": start.execution_id,
+            "gennaker.application": str(start.body.get("application")),
+            "gennaker.attempt": start.attempts,
+        }
+        with follow(start.trail.to(start.execution_id), service="echo"), span("start execution", attributes):
+            await self._try(start)
+
+    async def _try(self, start: Claimed) -> None:
         if start.refusal is None:
             with identity_context(start.run_as):
                 verdict = judge(await self._post(start), start.failures, self._settings)
         else:
             verdict = Verdict("refused", start.failures, start.refusal)
         _results.labels(verdict.kind).inc()
-        fields = {"execution_id": start.execution_id, "application": start.body.get("application")}
+        fields = {"application": start.body.get("application")}
         match verdict.kind:
             case "started":
                 _log.info("start.accepted", name=start.body.get("name"), attempts=start.attempts, **fields)
@@ -140,7 +151,7 @@ class Starter:
             if error.network or error.status in _PASSING:
                 await asyncio.to_thread(self._later, start, verdict, verdict.error)
                 return
-            _log.warning("start.refusal.not_shown", execution_id=start.execution_id, error=error.message)
+            _log.warning("start.refusal.not_shown", error=error.message)
         await asyncio.to_thread(self._finish, start.execution_id, "refused", verdict.error)
 
     async def _fail(self, body: Document) -> None:

@@ -8,6 +8,7 @@ from kork.clock import EpochMillis, now_ms
 from kork.database import notify
 from kork.documents import Document, write_json
 from kork.identity import Identity
+from kork.trail import Trail, current_trail
 from sqlalchemy import Connection, text
 
 from echo.bells import STARTS
@@ -18,7 +19,8 @@ from echo.starts.body import Start
 class Claimed:
     """A start that this process is trying: the `attempts`-th time, after `failures` of orca's own.
 
-    `refusal` is orca's final no, when all that is left is to make it visible.
+    `refusal` is orca's final no, when all that is left is to make it visible. `trail` is that of the request that
+    caused it.
     """
 
     execution_id: str
@@ -27,6 +29,7 @@ class Claimed:
     attempts: int
     failures: int
     refusal: str | None
+    trail: Trail
 
 
 class StartStore:
@@ -36,7 +39,8 @@ class StartStore:
         self._connection = connection
 
     def add(self, starts: Iterable[Start]) -> None:
-        """Keep starts, due at once. One whose execution's id is known already is the same start."""
+        """Keep starts, due at once, with the current trail. One whose execution's id is known is the same start."""
+        trail = current_trail().document()
         rows = [
             {
                 "id": start.execution_id,
@@ -54,6 +58,7 @@ class StartStore:
                     }
                 ).decode(),
                 "body": write_json(start.body).decode(),
+                "trail": write_json(trail).decode() if trail else None,
                 "at": start.created_at,
                 "now": now_ms(),
             }
@@ -64,8 +69,9 @@ class StartStore:
         self._connection.execute(
             text(
                 "INSERT INTO start (execution_id, event_id, pipeline_id, application, name, trigger_type, run_as,"
-                " body, due_at, created_at) VALUES (:id, :event, :pipeline, :application, :name, :type,"
-                " CAST(:run_as AS json), CAST(:body AS json), :now, :at) ON CONFLICT (execution_id) DO NOTHING"
+                " body, trail, due_at, created_at) VALUES (:id, :event, :pipeline, :application, :name, :type,"
+                " CAST(:run_as AS json), CAST(:body AS json), CAST(:trail AS json), :now, :at)"
+                " ON CONFLICT (execution_id) DO NOTHING"
             ),
             rows,
         )
@@ -78,12 +84,20 @@ class StartStore:
                 "UPDATE start SET attempts = attempts + 1, due_at = :until WHERE execution_id IN"
                 " (SELECT execution_id FROM start WHERE state = 'waiting' AND due_at <= :now"
                 " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-                " RETURNING execution_id, body, run_as, attempts, failures, refusal"
+                " RETURNING execution_id, body, run_as, attempts, failures, refusal, trail"
             ),
             {"now": now, "until": now + lease_ms, "limit": limit},
         )
         return [
-            Claimed(row.execution_id, row.body, _identity(row.run_as), row.attempts, row.failures, row.refusal)
+            Claimed(
+                row.execution_id,
+                row.body,
+                _identity(row.run_as),
+                row.attempts,
+                row.failures,
+                row.refusal,
+                Trail.of_document(row.trail),
+            )
             for row in rows
         ]
 
