@@ -5,7 +5,9 @@ connection's search path, so its SQL never names the schema.
 """
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
@@ -15,15 +17,16 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from kork.background import end
 from kork.settings import DatabaseSettings
 from kork.telemetry import log
 
 _log = log("kork.database")
+_RESTED_SECONDS = 1.0
 _RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0)
 _one_upgrade_at_a_time = threading.Lock()  # Alembic's `op` is one for the whole process
 
@@ -56,7 +59,6 @@ class Database:
             url,
             pool_size=settings.pool_size,
             max_overflow=settings.pool_size,
-            pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={
                 "connect_timeout": settings.connect_timeout_seconds,
@@ -64,6 +66,21 @@ class Database:
                 "application_name": f"gennaker-{schema}",
             },
         )
+        event.listen(self.engine, "checkin", self._note_return)
+        event.listen(self.engine, "checkout", self._ping_after_rest)
+
+    @staticmethod
+    def _note_return(_: Any, record: Any) -> None:
+        record.info["returned"] = time.monotonic()
+
+    def _ping_after_rest(self, connection: Any, record: Any, _: Any) -> None:
+        """Ask a connection that rested whether it still lives; one that was used just now is not asked."""
+        if time.monotonic() - record.info.get("returned", math.inf) < _RESTED_SECONDS:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError("Postgres has closed this connection.") from error
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -73,8 +90,8 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection for reading; nothing is committed."""
-        with self.engine.connect() as connection:
+        """Open a connection for reading. There is no transaction: each statement sees what is committed then."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
     def check(self) -> None:
