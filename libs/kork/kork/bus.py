@@ -9,7 +9,7 @@ of the retention time again, and consumers drop what they have seen.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from kork.clock import EpochMillis, now_ms
 from kork.database import Database, is_outage, notify
 from kork.ids import new_ulid
 from kork.telemetry import counter, gauge, log
+from kork.trail import Trail, current_trail, follow
 
 OUTBOX_CHANNEL = "outbox"
 _log = log("kork.bus")
@@ -41,7 +42,7 @@ _waiting = gauge("bus_outbox_waiting", "Events in the outbox that Redis has not 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: `type` on `stream`, about `key`, at `created_at` (ms)."""
+    """Something that happened: `type` on `stream`, about `key`, at `created_at` (ms); `trail` leads to its cause."""
 
     id: str
     stream: str
@@ -49,6 +50,7 @@ class Event:
     key: str
     payload: dict[str, Any]
     created_at: EpochMillis
+    trail: Trail = field(default_factory=Trail)
 
 
 def create_outbox_tables(op: Any) -> None:
@@ -63,7 +65,8 @@ def create_outbox_tables(op: Any) -> None:
             key text NOT NULL,
             payload jsonb NOT NULL,
             created_at bigint NOT NULL,
-            relayed_at bigint
+            relayed_at bigint,
+            trail json
         );
         CREATE INDEX outbox_waiting ON outbox (seq) WHERE relayed_at IS NULL;
         CREATE INDEX outbox_age ON outbox (created_at);
@@ -75,6 +78,11 @@ def create_outbox_tables(op: Any) -> None:
         COMMENT ON TABLE outbox_epoch IS 'the memory of Redis in which rows count as relayed';
         """
     )
+
+
+def add_trails(op: Any) -> None:
+    """Let an outbox that was made before events had trails keep them, in a later migration (`op` is Alembic's)."""
+    op.execute("ALTER TABLE outbox ADD COLUMN IF NOT EXISTS trail json")
 
 
 def create_consumer_tables(op: Any) -> None:
@@ -115,8 +123,8 @@ class Outbox:
 
     @staticmethod
     def publish_all(connection: Connection, events: Iterable[tuple[str, str, dict[str, Any], str]]) -> list[str]:
-        """Add many events `(stream, type, payload, key)` with one statement. Gives their ids."""
-        created = now_ms()
+        """Add many events `(stream, type, payload, key)` with one statement, and the current trail. Gives their ids."""
+        created, trail = now_ms(), current_trail().document()
         rows = [
             {
                 "id": new_ulid(),
@@ -132,12 +140,12 @@ class Outbox:
             return []
         connection.execute(
             text(
-                "INSERT INTO outbox (id, stream, type, key, payload, created_at)"
+                "INSERT INTO outbox (id, stream, type, key, payload, created_at, trail)"
                 " SELECT e->>'id', e->>'stream', e->>'type', e->>'key', (e->>'payload')::jsonb,"
-                " (e->>'at')::bigint"
+                " (e->>'at')::bigint, CAST(:trail AS json)"
                 " FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS list(e, n) ORDER BY n"
             ),
-            {"rows": orjson.dumps(rows).decode()},
+            {"rows": orjson.dumps(rows).decode(), "trail": orjson.dumps(trail).decode() if trail else None},
         )
         notify(connection, OUTBOX_CHANNEL)
         return [row["id"] for row in rows]
@@ -208,6 +216,8 @@ class Relay:
                     "payload": orjson.dumps(event.payload),
                     "at": event.created_at,
                 }
+                if trail := event.trail.document():
+                    fields["trail"] = orjson.dumps(trail)
                 pipe.xadd(event.stream, fields, maxlen=_STREAM_LENGTH, approximate=True)
             await pipe.execute()
         await asyncio.to_thread(self._mark, [seq for seq, _ in batch], epoch)
@@ -218,13 +228,15 @@ class Relay:
         with self._database.connect() as connection:
             rows = connection.execute(
                 text(
-                    "SELECT seq, id, stream, type, key, payload, created_at FROM outbox"
+                    "SELECT seq, id, stream, type, key, payload, created_at, trail FROM outbox"
                     " WHERE relayed_at IS NULL ORDER BY seq LIMIT :n"
                 ),
                 {"n": _BATCH},
             ).all()
         _waiting.labels(self._database.schema).set(len(rows))
-        return [(row[0], Event(row[1], row[2], row[3], row[4], row[5], row[6])) for row in rows]
+        return [
+            (row[0], Event(row[1], row[2], row[3], row[4], row[5], row[6], Trail.of_document(row[7]))) for row in rows
+        ]
 
     def _mark(self, seqs: list[int], epoch: str) -> None:
         """Mark rows as carried, unless Redis lost its memory since: then they have to travel again."""
@@ -365,7 +377,8 @@ class Consumer:
             for event in events:
                 if event.id in new:
                     new.discard(event.id)
-                    self._handler(connection, event)
+                    with follow(event.trail, service=self._group):
+                        self._handler(connection, event)
                     _handled.labels(self._group, "handled").inc()
 
     def _remember(self, connection: Connection, events: list[Event]) -> set[str]:
@@ -415,6 +428,7 @@ def _event_of(stream: str, fields: dict[bytes, bytes]) -> Event:
         key=fields[b"key"].decode(),
         payload=orjson.loads(fields[b"payload"]),
         created_at=int(fields[b"at"]),
+        trail=Trail.of_document(orjson.loads(fields.get(b"trail", b"null"))),
     )
 
 

@@ -10,6 +10,8 @@ from kork.clock import EpochMillis
 from kork.database import Database
 from kork.ids import new_ulid
 from kork.telemetry import counter, log
+from kork.tracing import span
+from kork.trail import follow
 from sqlalchemy import Connection
 
 from orca.bell import Bell
@@ -19,6 +21,7 @@ from orca.execution.concurrency import Turn, Turns, decide
 from orca.execution.model import Execution
 from orca.execution.operations import force_cancel
 from orca.execution.parents import embed_parent_for_expressions
+from orca.execution.rows import Loaded
 from orca.execution.status import Status
 from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
 from orca.settings import OrcaSettings
@@ -85,7 +88,8 @@ class Driver:
             if locked is None:
                 _advances.labels("busy").inc()
                 return
-            effects = self.advance_locked(connection, store, locked)
+            with follow(locked.loaded.trail, service="orca"):
+                effects = self.advance_locked(connection, store, locked)
         self.ring(execution_id, effects)
 
     def advance_locked(
@@ -100,6 +104,21 @@ class Driver:
 
         An I/O task that becomes ready is left to `owner` when there is one, else it has to be rung.
         """
+        execution = locked.execution
+        about = {"gennaker.execution.id": execution.id, "gennaker.application": execution.application}
+        with span("advance", about) as traced:
+            effects = self._advance(connection, store, locked, apply, owner)
+            traced.note({"gennaker.execution.status": execution.status.value, "gennaker.tasks.ready": len(effects.run)})
+        return effects
+
+    def _advance(
+        self,
+        connection: Connection,
+        store: ExecutionStore,
+        locked: Locked,
+        apply: Callable[[], Advance] | None,
+        owner: str | None,
+    ) -> Effects:
         execution, now = locked.execution, locked.now
         effects = Effects()
         if execution.status is Status.NOT_STARTED and not self._its_turn(connection, store, locked, effects):
@@ -215,7 +234,7 @@ class Driver:
 
     # --- I/O tasks
 
-    def claim(self, execution_id: str, key: IoKey) -> tuple[str, Execution] | None:
+    def claim(self, execution_id: str, key: IoKey) -> tuple[str, Loaded] | None:
         """Take an I/O task: gives our name for it and the execution to run it on; `None` if it isn't to be had."""
         owner = new_ulid()
         with self.database.begin() as connection:
@@ -226,7 +245,7 @@ class Driver:
             if loaded is None:
                 return None
             embed_parent_for_expressions(store, loaded)
-            return owner, loaded.execution
+            return owner, loaded
 
     def answer(self, execution_id: str, key: IoKey, owner: str, outcome: Outcome) -> tuple[IoKey, Execution] | None:
         """Write what an I/O task answered, and advance. A task that was taken from us changes nothing.

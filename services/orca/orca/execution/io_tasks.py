@@ -8,10 +8,11 @@ from typing import Any
 from kork.database import Database
 from kork.identity import identity_context
 from kork.telemetry import counter, log
-from kork.trail import Trail, follow
+from kork.tracing import span
+from kork.trail import follow
 
 from orca.execution.driver import Driver
-from orca.execution.model import Execution, StageExecution
+from orca.execution.model import Execution, StageExecution, TaskExecution
 from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey
 from orca.stages.definition import OnCancel, Services, StageView
 from orca.stages.dry_run import as_dry_run
@@ -80,8 +81,9 @@ class IoTasks:
         claimed = self._driver.claim(execution_id, key)
         if claimed is None:
             return
-        owner, execution = claimed
-        with self._keeper.keep(owner), follow(Trail().to(execution_id)):
+        owner, loaded = claimed
+        execution = loaded.execution
+        with self._keeper.keep(owner), follow(loaded.trail, service="orca"):
             if task_id == CANCEL_TASK:
                 self._driver.cleaned_up(execution_id, key, owner, self._clean_up(execution, stage_id))
                 return
@@ -99,6 +101,15 @@ class IoTasks:
         task = stage.task(task_id) if stage else None
         if stage is None or task is None:
             return LookupError(f"There is no task {task_id} in stage {stage_id}.")
+        with span(f"{stage.type} {task.name}", _about(execution, stage, task)) as traced:
+            outcome = self._run(execution, stage, task)
+            if isinstance(outcome, TaskResult):
+                traced.note({"gennaker.task.status": outcome.status.value})
+            else:
+                traced.fail(str(outcome))
+            return outcome
+
+    def _run(self, execution: Execution, stage: StageExecution, task: TaskExecution) -> TaskResult | BaseException:
         name = task.implementing_class.rsplit(".", 1)[-1]
         try:
             spec = self._driver.catalogue.task(task.implementing_class)
@@ -134,3 +145,15 @@ class IoTasks:
         if execution.trigger.get("dryRun") is True:
             definition = as_dry_run(definition, stage)
         return definition.view(execution, stage)
+
+
+def _about(execution: Execution, stage: StageExecution, task: TaskExecution) -> dict[str, str | int | bool]:
+    return {
+        "gennaker.execution.id": execution.id,
+        "gennaker.application": execution.application,
+        "gennaker.stage.id": stage.id,
+        "gennaker.stage.name": stage.name,
+        "gennaker.stage.type": stage.type,
+        "gennaker.task": task.name,
+        "gennaker.attempt": task.attempt,
+    }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from kork.trail import Trail
 
 from orca.execution.encoding import read_json, write_json
 from orca.execution.model import Execution, JsonMap, Paused, StageExecution, TaskExecution
@@ -70,10 +71,11 @@ def _texts() -> dict[str, tuple[str, str]]:
 @dataclass(slots=True)
 class Loaded:
     """An execution as it was read, with the text of each stage's context and outputs: what hasn't changed isn't
-    written again."""
+    written again. `trail` leads back to the request that started it."""
 
     execution: Execution
     texts: dict[str, tuple[str, str]] = field(default_factory=_texts)
+    trail: Trail = field(default_factory=Trail)
 
 
 def execution_values(execution: Execution) -> JsonMap:

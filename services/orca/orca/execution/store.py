@@ -11,10 +11,11 @@ from typing import Any, cast
 import psycopg
 from kork.bus import Outbox
 from kork.clock import EpochMillis
+from kork.trail import Trail, current_trail
 from sqlalchemy import Connection
 
 from orca.execution.changes import Event
-from orca.execution.encoding import write_json
+from orca.execution.encoding import read_json, write_json
 from orca.execution.model import Execution, ExecutionType, StageExecution
 from orca.execution.rows import (
     EXECUTION_COLUMNS,
@@ -50,14 +51,15 @@ _UPDATE_STAGES = (
 )
 _INSERT_EXECUTION = (
     "INSERT INTO execution (id, type, application, name, pipeline_config_id, root_id, status, canceled, build_time,"
-    " start_time, end_time, trigger, body) VALUES (%(id)s, %(type)s, %(application)s, %(name)s,"
+    " start_time, end_time, trigger, body, trail) VALUES (%(id)s, %(type)s, %(application)s, %(name)s,"
     " %(pipeline_config_id)s, %(root_id)s, %(status)s, %(canceled)s, %(build_time)s, %(start_time)s, %(end_time)s,"
-    " %(trigger)s, %(body)s) ON CONFLICT (id) DO NOTHING"
+    " %(trigger)s, %(body)s, %(trail)s) ON CONFLICT (id) DO NOTHING"
 )
 _UPDATE_EXECUTION = (
     "UPDATE execution SET status = %(status)s, canceled = %(canceled)s, start_time = %(start_time)s,"
     " end_time = %(end_time)s, body = %(body)s WHERE id = %(id)s"
 )
+_SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS}, e.trail::text FROM execution e WHERE e.id = %s"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 _ENDED = [status.value for status in Status if status.is_complete]
@@ -87,8 +89,10 @@ class ExecutionStore:
         self._raw = cast("psycopg.Connection[tuple[Any, ...]]", connection.connection.driver_connection)
 
     def insert(self, execution: Execution) -> bool:
-        """Add an execution with its stages; False when there is one of this id already."""
-        cursor = self._raw.execute(_INSERT_EXECUTION, execution_values(execution), prepare=True)
+        """Add an execution with its stages and the current trail; False when there is one of this id already."""
+        trail = current_trail().document()
+        values = execution_values(execution) | {"trail": write_json(trail).decode() if trail else None}
+        cursor = self._raw.execute(_INSERT_EXECUTION, values, prepare=True)
         if not cursor.rowcount:
             return False
         if execution.stages:
@@ -99,9 +103,7 @@ class ExecutionStore:
         """Lock and load an execution; `None` when there is none, or, without `wait`, when another one has it."""
         how = "" if wait else " SKIP LOCKED"
         with self._raw.pipeline():
-            head = self._raw.execute(
-                f"SELECT {EXECUTION_COLUMNS} FROM execution e WHERE e.id = %s FOR UPDATE{how}", [execution_id]
-            )
+            head = self._raw.execute(f"{_SELECT_EXECUTION} FOR UPDATE{how}", [execution_id])
             stages = self._stage_cursor(execution_id)
             io = self._raw.execute(
                 "SELECT stage_id, task_id, attempt FROM io_task WHERE execution_id = %s", [execution_id]
@@ -116,7 +118,7 @@ class ExecutionStore:
     def load(self, execution_id: str) -> Loaded | None:
         """Load an execution for reading."""
         with self._raw.pipeline():
-            head = self._raw.execute(f"SELECT {EXECUTION_COLUMNS} FROM execution e WHERE e.id = %s", [execution_id])
+            head = self._raw.execute(_SELECT_EXECUTION, [execution_id])
             stages = self._stage_cursor(execution_id)
             row = head.fetchone()
             return _loaded(row, stages.fetchall()) if row else None
@@ -273,4 +275,5 @@ class ExecutionStore:
 
 def _loaded(row: Sequence[Any], stages: list[tuple[Any, ...]]) -> Loaded:
     execution = execution_of(row, [stage_of(each) for each in stages])
-    return Loaded(execution, {each[0]: (each[11], each[12]) for each in stages})
+    trail = Trail.of_document(read_json(row[-1]) if row[-1] else None).to(execution.id)
+    return Loaded(execution, {each[0]: (each[11], each[12]) for each in stages}, trail)
