@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
 from kork.settings import ServiceSettings
 from kork.telemetry import configure_logging
 from kork.tracing import configure_tracing, end_tracing
@@ -25,7 +26,7 @@ def main() -> None:
     configure_logging(common.logging)
     configure_tracing("gennaker", common.telemetry)
     try:
-        asyncio.run(_serve(configuration, file.parent / "apis.ready"))
+        uvloop.run(_serve(configuration, file.parent / "apis.ready"))
     finally:
         end_tracing()
 

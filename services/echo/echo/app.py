@@ -17,6 +17,7 @@ from echo.events.service import EventService
 from echo.executions.handler import GROUP, STREAMS, BusHandler
 from echo.health import redis_check, service_check
 from echo.notifications.announcer import Announcer
+from echo.notifications.applications import ApplicationReceivers
 from echo.notifications.catalogue import SenderCatalogue
 from echo.notifications.deliverer import Deliverer
 from echo.notifications.endpoints import notification_router
@@ -42,7 +43,8 @@ def create_app(settings: EchoSettings) -> FastAPI:
     triggers, senders, bells = TriggerCatalogue.load(), SenderCatalogue.load(), Bells(database)
     events = EventService(database, settings, triggers)
     manual = ManualStarts(database, front50, settings, triggers)
-    handler = BusHandler(settings, triggers, events)
+    applications = ApplicationReceivers(front50)
+    handler = BusHandler(settings, triggers, events, applications)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +57,7 @@ def create_app(settings: EchoSettings) -> FastAPI:
             PipelineSync(database, front50, settings, triggers, events, bells[PIPELINES]).run(),
             Starter(database, orca, settings.starts, bells[STARTS]).run(),
             Scheduler(database, settings, triggers, bells[SCHEDULE]).run(),
-            Announcer(database, front50, settings, senders, bells[NOTICES]).run(),
+            Announcer(database, applications, settings, senders, bells[NOTICES]).run(),
             Deliverer(database, outside, settings, senders, bells[DELIVERIES]).run(),
             forget_old(database, settings.retention),
         ):

@@ -47,7 +47,9 @@ def run(
             platform.configuration = with_account(configuration, cluster)
         platform.settle()
         platform.launch()
-        asyncio.run(_serve(platform, lines))
+        import uvloop
+
+        uvloop.run(_serve(platform, lines))
     print("Stopped.", flush=True)
     return Exit.OK
 

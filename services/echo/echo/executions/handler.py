@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from echo.bells import PIPELINES
 from echo.events.event import Receipt, ended_event
 from echo.events.service import EventService
+from echo.notifications.applications import ApplicationReceivers
 from echo.notifications.rest import RestForwarder, envelope
 from echo.notifications.rules import occasions_of
 from echo.notifications.store import NewDelivery, NotificationStore
@@ -24,18 +25,26 @@ _PIPELINE_CHANGES = ("pipeline.saved", "pipeline.deleted")
 class BusHandler:
     """Turns events of orca and front50 into rows that echo's loops work on."""
 
-    def __init__(self, settings: EchoSettings, catalogue: TriggerCatalogue, events: EventService) -> None:
+    def __init__(
+        self,
+        settings: EchoSettings,
+        catalogue: TriggerCatalogue,
+        events: EventService,
+        applications: ApplicationReceivers,
+    ) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._events = events
+        self._applications = applications
 
     def wants(self, event: BusEvent) -> bool:
-        """Say whether anything follows from an event; most events of stages have nobody to be told."""
+        """Say whether anything follows from an event; of most of them nobody wants to be told."""
         if event.stream == "front50.changes":
             return event.type in _PIPELINE_CHANGES
         if not event.type.startswith("orca:"):
             return False
-        return event.type in _ENDS or self._forwards or _has_notice(event)
+        ends_pipeline = event.type in _ENDS and bool(event.payload.get("pipelineConfigId"))
+        return ends_pipeline or self._forwards or self._has_notice(event)
 
     def handle(self, connection: Connection, event: BusEvent) -> None:
         """Handle one event within its transaction."""
@@ -59,7 +68,7 @@ class BusHandler:
         self._events.receive_within(connection, receipt)
 
     def _keep_notice(self, connection: Connection, event: BusEvent) -> None:
-        if _has_notice(event):
+        if self._has_notice(event):
             NotificationStore(connection).add_notice(event.id, event.type, event.payload)
 
     @property
@@ -75,10 +84,12 @@ class BusHandler:
             for n, endpoint in enumerate(self._settings.rest.endpoints)
         )
 
-
-def _has_notice(event: BusEvent) -> bool:
-    if not occasions_of(event.type, event.payload):
-        return False
-    if not event.type.startswith("orca:stage:"):
-        return True
-    return bool(objects_in(object_in(event.payload.get("context")).get("notifications")))
+    def _has_notice(self, event: BusEvent) -> bool:
+        """Say whether somebody is, or may be, to be told: an application that isn't known may have receivers."""
+        if not occasions_of(event.type, event.payload):
+            return False
+        if event.type.startswith("orca:stage:"):
+            return bool(objects_in(object_in(event.payload.get("context")).get("notifications")))
+        application = event.payload.get("application")
+        known = self._applications.remembered(application) if isinstance(application, str) else {}
+        return known != {} or bool(objects_in(event.payload.get("notifications")))

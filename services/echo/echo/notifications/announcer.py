@@ -1,16 +1,14 @@
 """Finds out who is to be told of an execution event: an application's own receivers are in front50."""
 
 import asyncio
-from urllib.parse import quote
 
 from kork.clock import EpochMillis, now_ms
 from kork.database import Database
-from kork.documents import Document, object_in
-from kork.errors import UpstreamError
-from kork.http import ServiceClient
+from kork.documents import Document
 from kork.telemetry import log
 
 from echo.bells import Bell
+from echo.notifications.applications import ApplicationReceivers
 from echo.notifications.catalogue import SenderCatalogue
 from echo.notifications.message import message_of
 from echo.notifications.rules import occasions_of, receivers
@@ -19,13 +17,11 @@ from echo.settings import EchoSettings
 from echo.work import Work, backoff_ms
 
 _log = log("echo.notifications")
-_LIMIT = 8
+_BATCH = 100
 _LEASE_MS = 30_000
 _LONGEST_BACKOFF_SECONDS = 30.0
 # After so many attempts (some ten minutes) the execution's own receivers are told, without the application's.
 _PATIENCE = 25
-_KEPT_MS = 5_000
-_MOST_KEPT = 1_000
 
 
 class Announcer:
@@ -34,52 +30,44 @@ class Announcer:
     def __init__(
         self,
         database: Database,
-        front50: ServiceClient,
+        applications: ApplicationReceivers,
         settings: EchoSettings,
         senders: SenderCatalogue,
         bell: Bell,
     ) -> None:
         self._database = database
-        self._front50 = front50
+        self._applications = applications
         self._settings = settings
         self._senders = senders
-        self._known: dict[str, tuple[EpochMillis, Document]] = {}
-        self._work = Work[Notice](
-            "notices", bell, limit=_LIMIT, claim=self._claim, next_due=self._next_due, do=self._announce
+        self._work = Work[list[Notice]](
+            "notices", bell, limit=1, claim=self._claim, next_due=self._next_due, do=self._announce_all
         )
 
     async def run(self) -> None:
         """Announce until cancelled."""
         await self._work.run()
 
-    async def _announce(self, notice: Notice) -> None:
-        try:
-            application = await self._application_document(notice)
-        except UpstreamError as error:
-            if notice.attempts < _PATIENCE:
-                _log.warning("notice.delayed", event_id=notice.event_id, error=error.message)
+    async def _announce_all(self, notices: list[Notice]) -> None:
+        names = {name for notice in notices if (name := _application_of(notice))}
+        documents = dict(zip(names, await asyncio.gather(*map(self._applications.find, names)), strict=True))
+        resolved: list[Notice] = []
+        deliveries: list[NewDelivery] = []
+        base_url = self._settings.notifications.base_url
+        for notice in notices:
+            name = _application_of(notice)
+            document = documents[name] if name else {}
+            if document is None and notice.attempts < _PATIENCE:
                 await asyncio.to_thread(self._delay, notice)
-                return
-            application = {}
-        deliveries = deliveries_of(notice, application, self._senders, self._settings.notifications.base_url)
-        await asyncio.to_thread(self._resolve, notice, deliveries)
+            else:
+                resolved.append(notice)
+                deliveries += deliveries_of(notice, document or {}, self._senders, base_url)
+        if resolved:
+            await asyncio.to_thread(self._resolve, resolved, deliveries)
 
-    async def _application_document(self, notice: Notice) -> Document:
-        name = notice.payload.get("application")
-        if notice.type.startswith("orca:stage:") or not isinstance(name, str) or not name:
-            return {}
-        read_at, document = self._known.get(name, (0, {}))
-        if now_ms() - read_at < _KEPT_MS:
-            return document
-        document = object_in(await self._front50.get(f"/notifications/application/{quote(name, safe='')}"))
-        if len(self._known) >= _MOST_KEPT:
-            self._known.clear()
-        self._known[name] = (now_ms(), document)
-        return document
-
-    def _claim(self, limit: int) -> list[Notice]:
+    def _claim(self, batches: int) -> list[list[Notice]]:
         with self._database.begin() as connection:
-            return NotificationStore(connection).claim_notices(limit, now_ms(), _LEASE_MS)
+            notices = NotificationStore(connection).claim_notices(_BATCH * batches, now_ms(), _LEASE_MS)
+        return [notices] if notices else []
 
     def _next_due(self) -> EpochMillis | None:
         with self._database.connect() as connection:
@@ -90,9 +78,15 @@ class Announcer:
             until = now_ms() + backoff_ms(notice.attempts, _LONGEST_BACKOFF_SECONDS)
             NotificationStore(connection).delay_notice(notice.event_id, until)
 
-    def _resolve(self, notice: Notice, deliveries: list[NewDelivery]) -> None:
+    def _resolve(self, notices: list[Notice], deliveries: list[NewDelivery]) -> None:
         with self._database.begin() as connection:
-            NotificationStore(connection).resolve(notice, deliveries)
+            NotificationStore(connection).resolve(notices, deliveries)
+
+
+def _application_of(notice: Notice) -> str | None:
+    """Name the application whose receivers count; those of a stage are its own."""
+    name = notice.payload.get("application")
+    return name if isinstance(name, str) and name and not notice.type.startswith("orca:stage:") else None
 
 
 def deliveries_of(notice: Notice, application: Document, senders: SenderCatalogue, base_url: str) -> list[NewDelivery]:

@@ -71,9 +71,10 @@ class NotificationStore:
             text("UPDATE notice SET due_at = :until WHERE event_id = :id"), {"id": event_id, "until": until}
         )
 
-    def resolve(self, notice: Notice, deliveries: Iterable[NewDelivery]) -> None:
-        """Put the deliveries of a notice in its place."""
-        self._connection.execute(text("DELETE FROM notice WHERE event_id = :id"), {"id": notice.event_id})
+    def resolve(self, notices: Iterable[Notice], deliveries: Iterable[NewDelivery]) -> None:
+        """Put the deliveries of notices in their place."""
+        ids = [notice.event_id for notice in notices]
+        self._connection.execute(text("DELETE FROM notice WHERE event_id = ANY(:ids)"), {"ids": ids})
         self.add(deliveries)
 
     def add(self, deliveries: Iterable[NewDelivery]) -> None:
