@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import httpx2 as httpx
 import orjson
+from kork.tracing import Span, span, traceparent
 
 from clouddriver.kubernetes.discovery import (
     ACCEPT_DISCOVERY,
@@ -194,6 +195,17 @@ class KubernetesClient:
     def _send(
         self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None, headers: dict[str, str]
     ) -> httpx.Response:
+        with _call_span(method, self.connection.server, path) as traced:
+            # API servers go on with a trace, where theirs is switched on.
+            if parent := traceparent():
+                headers["traceparent"] = parent
+            response = self._answered(method, path, params, content, headers)
+            traced.note({"http.response.status_code": response.status_code})
+            return response
+
+    def _answered(
+        self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None, headers: dict[str, str]
+    ) -> httpx.Response:
         attempt = 0
         while True:
             try:
@@ -266,6 +278,11 @@ class KubernetesClient:
                 if error.status == 0:
                     raise
         return found
+
+
+def _call_span(method: str, server: str, path: str) -> Span:
+    about = {"http.request.method": method, "server.address": server, "url.path": path}
+    return span(f"{method} kubernetes", about, kind="client")
 
 
 def unreachable(connection: Connection, error: httpx.TransportError) -> Unreachable:

@@ -12,6 +12,7 @@ from kork.database import Database, is_outage
 from kork.ids import new_ulid
 from kork.telemetry import counter, histogram, log
 from kork.tracing import span
+from kork.trail import follow
 from pydantic import ValidationError
 
 from clouddriver.kubernetes.accounts import Account, Accounts
@@ -54,8 +55,8 @@ class OperationRunner:
         if claim is None:
             return
         try:
-            with _kept_alive(self._store, claim), span("clouddriver.operate", {}):
-                self._do(claim)
+            with follow(claim.trail, service="clouddriver"):
+                self._work(claim)
         except LeaseLost:
             _log.warning("operation.taken_over", operation=operation_id)
         except Exception as error:
@@ -63,7 +64,28 @@ class OperationRunner:
                 raise
             _log.warning("operation.interrupted", operation=operation_id, error=str(error).splitlines()[0])
 
-    def _do(self, claim: Claim) -> None:
+    def _work(self, claim: Claim) -> None:
+        names = ", ".join(next(iter(step)) for step in claim.steps)
+        about = {
+            "gennaker.operation.id": claim.operation_id,
+            "gennaker.operation.attempt": claim.attempt,
+            "gennaker.execution.id": claim.trail.execution,
+        }
+        started = time.monotonic()
+        with _kept_alive(self._store, claim), span(f"operation {names}", about) as traced:
+            failure = self._do(claim)
+            if failure is not None:
+                traced.fail(failure.message)
+        _log.info(
+            "operation.ended",
+            operation=claim.operation_id,
+            type=names,
+            failed=failure is not None,
+            duration_ms=round(1000 * (time.monotonic() - started)),
+        )
+
+    def _do(self, claim: Claim) -> OperationFailed | None:
+        """Do all steps; gives what made one fail, or None."""
         results: list[Any] = []
         for position, step in enumerate(claim.steps):
             [(name, body)] = step.items()
@@ -73,12 +95,13 @@ class OperationRunner:
                 result = self._step(claim, position, operation_named(KUBERNETES, name), body)
             except OperationFailed as failure:
                 self._fail(claim, step, failure, results)
-                return
+                return failure
             if result is not None:
                 results.append(result)
         self._store.end(claim, failed=False, results=results, status="Orchestration completed.")
         for step in claim.steps:
             _ended.labels(next(iter(step)), "completed").inc()
+        return None
 
     def _step(self, claim: Claim, position: int, operation: OperationType[Any], body: dict[str, Any]) -> Result | None:
         state = self._store.step(claim, position)

@@ -8,6 +8,7 @@ import orjson
 from kork.clock import EpochMillis, now_ms
 from kork.database import Database, notify
 from kork.ids import new_ulid
+from kork.trail import Trail, current_trail
 from sqlalchemy import Connection, text
 
 OPERATIONS_CHANNEL = "clouddriver_operations"
@@ -24,11 +25,12 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on an operation, until the lease runs out."""
+    """The right to work on an operation, until the lease runs out. `trail` leads to the request that began it."""
 
     operation_id: str
     attempt: int
     steps: list[Step]
+    trail: Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,16 @@ class OperationStore:
         self._database = database
 
     def submit(self, request_id: str, provider: str, steps: list[Step], user: str) -> tuple[str, bool]:
-        """Add an operation, or find the one with that `request_id`. Gives its id, and whether it is new."""
+        """Add an operation with the current trail, or find the one with that `request_id`.
+
+        Gives its id, and whether it is new.
+        """
+        trail = current_trail().document()
         with self._database.begin() as connection:
             created = connection.execute(
                 text(
-                    "INSERT INTO operation (id, request_id, provider, body, requested_by, started_at, due_at)"
-                    " VALUES (:id, :request, :provider, CAST(:body AS json), :user, :now,"
+                    "INSERT INTO operation (id, request_id, provider, body, requested_by, trail, started_at, due_at)"
+                    " VALUES (:id, :request, :provider, CAST(:body AS json), :user, CAST(:trail AS json), :now,"
                     " clock_timestamp() + make_interval(secs => :bell))"
                     " ON CONFLICT (request_id) DO NOTHING RETURNING id"
                 ),
@@ -75,6 +81,7 @@ class OperationStore:
                     "provider": provider,
                     "body": orjson.dumps(steps).decode(),
                     "user": user,
+                    "trail": orjson.dumps(trail).decode() if trail else None,
                     "now": now_ms(),
                     "bell": FIRST_BELL_SECONDS,
                 },
@@ -98,11 +105,13 @@ class OperationStore:
                     " due_at = clock_timestamp() + make_interval(secs => :lease)"
                     " WHERE id = :id AND state = 'STARTED'"
                     " AND (leased_until IS NULL OR leased_until < clock_timestamp())"
-                    " RETURNING attempt, body::text AS body"
+                    " RETURNING attempt, body::text AS body, trail"
                 ),
                 {"id": operation_id, "owner": owner, "lease": LEASE_SECONDS},
             ).one_or_none()
-        return Claim(operation_id, row.attempt, orjson.loads(row.body)) if row else None
+        if row is None:
+            return None
+        return Claim(operation_id, row.attempt, orjson.loads(row.body), Trail.of_document(row.trail))
 
     def renew(self, claim: Claim) -> None:
         """Prolong the lease. Raises `LeaseLost`."""
