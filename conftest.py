@@ -4,15 +4,14 @@ Each xdist worker starts one server of each kind when a test first asks, and giv
 of its own.
 """
 
-import asyncio
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
+from kork.testing import waiting
 
 pytest_plugins = ["testcluster.fixtures"]
 
@@ -52,26 +51,12 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 
 
 @pytest.fixture
-def wait_until() -> Callable[..., None]:
+def wait_until() -> Callable[..., object]:
     """Wait for a condition: `wait_until(lambda: …, timeout=10)` fails with what it last saw."""
-
-    def wait(condition: Callable[[], object], timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not (seen := condition()):
-            assert time.monotonic() < deadline, f"not so after {timeout:g} s: {seen!r}"
-            time.sleep(0.01)
-
-    return wait
+    return waiting.wait_until
 
 
 @pytest.fixture
 def wait_until_async() -> Callable[..., object]:
     """Wait for a condition without blocking the loop: `await wait_until_async(lambda: …)`."""
-
-    async def wait(condition: Callable[[], object], timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not (seen := condition()):
-            assert time.monotonic() < deadline, f"not so after {timeout:g} s: {seen!r}"
-            await asyncio.sleep(0.01)
-
-    return wait
+    return waiting.wait_until_async

@@ -13,9 +13,10 @@ from echo.testing.peers import Receiver
 from front50.app import create_app as create_front50
 from front50.settings import Front50Settings
 from gennaker.embedded.process import free_port
-from kork.database import Database
+from kork.testing.databases import migrated
+from kork.testing.serving import serving
 from orca.settings import OrcaSettings
-from orca.testing.running import running_orca, serving
+from orca.testing.running import running_orca
 
 WaitUntil = Callable[..., None]
 
@@ -57,13 +58,11 @@ def chain(postgres_url: str, redis_url: str) -> Iterator[Chain]:
         "redis": {"url": redis_url},
         "services": {name: {"port": free_port()} for name in ("front50", "orca", "echo")},
     }
-    for schema in ("front50", "orca", "echo"):
-        database = Database(Front50Settings.model_validate(settings).database, schema=schema)
-        database.migrate()
-        database.dispose()
     own: dict[str, Any] = {"starts": {"maxBackoffSeconds": 0.5}, "scheduler": {"cron": {"timezone": "UTC"}}}
     echo, front50 = EchoSettings.model_validate(settings | own), Front50Settings.model_validate(settings)
     with ExitStack() as stack:
+        for schema in ("front50", "orca", "echo"):
+            stack.enter_context(migrated(front50.database, schema))
         stack.enter_context(serving(create_front50(front50), front50.services.front50.port))
         stack.enter_context(serving(create_echo(echo), echo.services.echo.port))
         clients = [

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -15,11 +14,13 @@ from clouddriver.settings import ClouddriverSettings
 from clouddriver.worker import register as register_clouddriver
 from front50.app import create_app as front50_app
 from front50.settings import Front50Settings
+from gennaker.embedded.process import free_port
 from kork.celery import make_celery
-from kork.database import Database
+from kork.testing.databases import migrated
+from kork.testing.serving import serving
 from orca.app import create_app as orca_app
 from orca.settings import OrcaSettings
-from orca.testing.running import Orca, serving
+from orca.testing.running import Orca
 from orca.worker import register as register_orca
 from testcluster import ClusterAccess
 
@@ -29,42 +30,27 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture
 def orca(cluster: ClusterAccess, postgres_url: str, redis_url: str) -> Iterator[Orca]:
     """Orca's API with all that it needs behind it."""
-    sockets = [socket.socket() for _ in range(3)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    orca_port, front50_port, clouddriver_port = (each.getsockname()[1] for each in sockets)
-    for each in sockets:
-        each.close()
     common: dict[str, Any] = {
         "embedded": True,
         "database": {"url": postgres_url},
         "redis": {"url": redis_url},
         "identity": {"secret": "a secret for this test"},
-        "services": {
-            "orca": {"port": orca_port},
-            "front50": {"port": front50_port},
-            "clouddriver": {"port": clouddriver_port},
-        },
+        "services": {name: {"port": free_port()} for name in ("orca", "front50", "clouddriver")},
     }
     accounts = {"kubernetes": {"accounts": [{"name": "k8s", "kubeconfigFile": str(cluster.kubeconfig)}]}}
     orca_settings = OrcaSettings.model_validate(common)
     clouddriver_settings = ClouddriverSettings.model_validate(common | accounts)
     front50_settings = Front50Settings.model_validate(common)
-    for name, settings in (
-        ("orca", orca_settings),
-        ("clouddriver", clouddriver_settings),
-        ("front50", front50_settings),
-    ):
-        database = Database(settings.database, schema=name)
-        database.migrate()
-        database.dispose()
+    services = orca_settings.services
     celery: Any = make_celery(orca_settings)
     register_orca(celery, orca_settings)
     register_clouddriver(celery, clouddriver_settings)
     with ExitStack() as stack:
-        stack.enter_context(serving(orca_app(orca_settings), orca_port))
-        stack.enter_context(serving(front50_app(front50_settings), front50_port))
-        stack.enter_context(serving(clouddriver_app(clouddriver_settings), clouddriver_port))
+        for schema in ("orca", "clouddriver", "front50"):
+            stack.enter_context(migrated(orca_settings.database, schema))
+        stack.enter_context(serving(orca_app(orca_settings), services.orca.port))
+        stack.enter_context(serving(front50_app(front50_settings), services.front50.port))
+        stack.enter_context(serving(clouddriver_app(clouddriver_settings), services.clouddriver.port))
         worker: Any = start_worker(
             celery,
             perform_ping_check=False,
@@ -74,7 +60,7 @@ def orca(cluster: ClusterAccess, postgres_url: str, redis_url: str) -> Iterator[
             loglevel="error",
         )
         stack.enter_context(worker)
-        url = f"http://127.0.0.1:{orca_port}"
+        url = services.orca.url()
         client = stack.enter_context(httpx2.Client(base_url=url, headers={"X-SPINNAKER-USER": "alice"}, timeout=30))
         yield Orca(orca_settings, url, client)
 

@@ -2,40 +2,30 @@
 
 import base64
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from front50.app import create_app
 from front50.settings import Front50Settings
-from kork.database import Database
 from kork.http import SyncServiceClient
+from kork.testing.databases import migrated
+from kork.testing.peers import Reply, Request, serve
+from kork.testing.serving import serving
 from orca.execution.model import Execution, StageExecution
 from orca.testing import Driver, stage
 from orca.testing.builders import pipeline
-from orca.testing.peers import Reply, Request, serve
 
 
 @pytest.fixture
-def front50(postgres_url: str, redis_url: str, wait_until: Callable[..., None]) -> Iterator[SyncServiceClient]:
+def front50(postgres_url: str, redis_url: str) -> Iterator[SyncServiceClient]:
     settings = Front50Settings.model_validate(
         {"embedded": True, "database": {"url": postgres_url}, "redis": {"url": redis_url}}
     )
-    database = Database(settings.database, schema="front50")
-    database.migrate()
-    database.dispose()
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    client = SyncServiceClient(f"http://127.0.0.1:{port}", service="front50")
-    yield client
-    client.close()
-    server.should_exit = True
-    thread.join()
+    with migrated(settings.database, "front50"), serving(create_app(settings)) as server:
+        client = SyncServiceClient(server.url, service="front50")
+        yield client
+        client.close()
 
 
 class Clouddriver:

@@ -7,7 +7,7 @@ import pytest
 from clouddriver.app import create_app
 from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
-from kork.database import Database
+from kork.testing.databases import migrated
 from testcluster import ClusterAccess
 
 Wait = Callable[..., None]
@@ -35,10 +35,10 @@ def api(cluster: ClusterAccess, namespace: str, postgres_url: str, redis_url: st
             "credentials": {"challengeDestructiveActionsEnvironments": ["prod"]},
         }
     )
-    database = Database(settings.database, schema="clouddriver")
-    database.migrate()
-    database.dispose()
-    with TestClient(create_app(settings), headers={"X-SPINNAKER-USER": "alice"}) as client:
+    with (
+        migrated(settings.database, "clouddriver"),
+        TestClient(create_app(settings), headers={"X-SPINNAKER-USER": "alice"}) as client,
+    ):
         yield client
 
 

@@ -1,9 +1,7 @@
 """Artifacts: which there are, what they fetch, what they refuse to fetch."""
 
 import base64
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,30 @@ from clouddriver.artifacts.url_rules import UrlRefused, require_addresses_allowe
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from kork.app import install_error_handlers
+from kork.testing.peers import Reply, Request, serve
 from pydantic import ValidationError
 
 
-class Files(BaseHTTPRequestHandler):
-    """A web server with files, redirects and a password."""
-
-    def do_GET(self) -> None:
-        port = self.headers["Host"].rpartition(":")[2]
-        answers: dict[str, tuple[int, dict[str, str], bytes]] = {
-            "/file": (200, {}, b"kind: Pod\n"),
-            "/large": (200, {}, b"x" * 5000),
-            "/moved": (302, {"Location": "/file"}, b""),
-            "/loop": (302, {"Location": "/loop"}, b""),
-            "/inside": (302, {"Location": f"http://127.0.0.1:{port}/who"}, b""),
-            "/who": (200, {}, self.headers.get("Authorization", "nobody").encode()),
-            "/metadata": (302, {"Location": "http://169.254.169.254/latest"}, b""),
-        }
-        status, headers, body = answers.get(self.path, (404, {}, b"no"))
-        self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+def a_file(request: Request) -> Reply:
+    """Answer as a web server with files, redirects and a password."""
+    inside = f"http://127.0.0.1:{request.headers['host'].rpartition(':')[2]}/who"
+    answers: dict[str, Reply] = {
+        "/file": (200, b"kind: Pod\n"),
+        "/large": (200, b"x" * 5000),
+        "/moved": (302, b"", {"Location": "/file"}),
+        "/loop": (302, b"", {"Location": "/loop"}),
+        "/inside": (302, b"", {"Location": inside}),
+        "/who": (200, request.headers.get("authorization", "nobody")),
+        "/metadata": (302, b"", {"Location": "http://169.254.169.254/latest"}),
+    }
+    return answers.get(request.path, (404, b"no"))
 
 
 @pytest.fixture
 def files() -> Iterator[str]:
     """The address of a web server on this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve(a_file) as server:
+        yield server.url.replace("127.0.0.1", "localhost")
 
 
 def an_api(**settings: Any) -> TestClient:

@@ -15,6 +15,7 @@ from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
 from gennaker.embedded import EmbeddedPostgres
 from kork.database import Database
+from kork.testing.databases import migrated
 from sqlalchemy import text
 from testcluster import ClusterAccess, PolicyRule, TestCluster
 
@@ -54,11 +55,8 @@ def start(postgres_url: str, redis_url: str) -> Callable[..., Any]:
                 "kubernetes": {"accounts": list(accounts)},
             }
         )
-        database = Database(settings.database, schema="clouddriver")
-        database.migrate()
-        with TestClient(create_app(settings)) as api:
+        with migrated(settings.database, "clouddriver") as database, TestClient(create_app(settings)) as api:
             yield Platform(api, ResourceStore(database), database, Accounts(settings.kubernetes))
-        database.dispose()
 
     return started
 

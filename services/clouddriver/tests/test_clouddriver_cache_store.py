@@ -1,12 +1,8 @@
 """The store of what is watched: the newest version wins in any order; leases; freshness."""
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import pytest
 from clouddriver.kubernetes.accounts import Account
@@ -25,6 +21,8 @@ from hypothesis import strategies as st
 from kork.background import background
 from kork.database import Database
 from kork.settings import DatabaseSettings
+from kork.testing.databases import migrated
+from kork.testing.peers import Reply, Request, serve
 from sqlalchemy import text
 from testcluster import ClusterAccess
 
@@ -33,10 +31,8 @@ MAPS = Scope(ServedKind("ConfigMap", "", "v1", "configmaps", True, frozenset({"l
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=postgres_url), schema="clouddriver")
-    database.migrate()
-    yield database
-    database.dispose()
+    with migrated(DatabaseSettings(url=postgres_url), "clouddriver") as database:
+        yield database
 
 
 @pytest.fixture
@@ -210,59 +206,48 @@ def test_what_a_secret_holds_is_taken_off_and_the_argument_stays():
     assert "data" in secret
 
 
-class OldApiServer(BaseHTTPRequestHandler):
+class ForgetfulApiServer:
     """An API server that has forgotten the past: it answers every watch from before version 50 with 410."""
 
-    protocol_version = "HTTP/1.1"
-    lists: ClassVar[list[str]] = []
+    def __init__(self) -> None:
+        self.lists = 0
 
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        if "watch" not in query:
-            self.lists.append(self.path)
-            version, name = ("10", "before") if len(self.lists) == 1 else ("50", "after")
+    def reply(self, request: Request) -> Reply:
+        if "watch" not in request.query:
+            self.lists += 1
+            version, name = ("10", "before") if self.lists == 1 else ("50", "after")
             listed = config_map(int(version), name=name, uid=name)
-            self._answer([{"metadata": {"resourceVersion": version}, "items": [listed]}])
-        elif query["resourceVersion"] == ["10"]:
-            self._answer([{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}])
-        elif query["resourceVersion"] == ["50"]:
-            bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "60"}}}
-            self._answer([{"type": "ADDED", "object": config_map(51, name="added", uid="added")}, bookmark])
-        else:
-            self._answer([{"type": "ADDED", "object": config_map(61, name="resumed", uid="resumed")}])
+            return self._lines({"metadata": {"resourceVersion": version}, "items": [listed]})
+        match request.query["resourceVersion"]:
+            case "10":
+                return self._lines({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}})
+            case "50":
+                bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "60"}}}
+                return self._lines({"type": "ADDED", "object": config_map(51, name="added", uid="added")}, bookmark)
+            case _:
+                return self._lines({"type": "ADDED", "object": config_map(61, name="resumed", uid="resumed")})
 
-    def _answer(self, documents: list[dict[str, Any]]) -> None:
-        content = b"\n".join(json.dumps(document).encode() for document in documents) + b"\n"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+    def _lines(self, *documents: dict[str, Any]) -> Reply:
+        return 200, b"".join(json.dumps(document).encode() + b"\n" for document in documents)
 
 
 async def test_a_version_that_is_too_old_means_a_new_list_and_a_bookmark_moves_it_on(
     store: ResourceStore, wait_until_async: Callable[..., Any]
 ):
-    OldApiServer.lists.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), OldApiServer)
-    Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    account = Account(KubernetesAccountSettings.model_validate({"name": "a", "url": url}))
-    client, inflow = WatchClient(account.connection()), Inflow("a", store)
-    reflector = Reflector(account, client, MAPS, store, inflow, Board())
+    forgetful = ForgetfulApiServer()
 
     def names() -> set[str]:
         return {resource.manifest["metadata"]["name"] for resource in store.list()}
 
-    async with background(inflow.run(), reflector.run()):
-        await wait_until_async(lambda: names() == {"after", "added", "resumed"})
-    assert len(OldApiServer.lists) == 2
-    await client.close()
-    account.close()
-    await asyncio.to_thread(server.shutdown)
-    server.server_close()
+    with serve(forgetful.reply) as server:
+        account = Account(KubernetesAccountSettings.model_validate({"name": "a", "url": server.url}))
+        client, inflow = WatchClient(account.connection()), Inflow("a", store)
+        reflector = Reflector(account, client, MAPS, store, inflow, Board())
+        async with background(inflow.run(), reflector.run()):
+            await wait_until_async(lambda: names() == {"after", "added", "resumed"})
+        assert forgetful.lists == 2
+        await client.close()
+        account.close()
 
 
 async def test_pages_of_a_list_are_all_read(cluster: ClusterAccess, namespace: str):

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from kork.database import Database
 from kork.identity import Identity, Signer, identity_headers
 from kork.settings import RedisSettings
+from kork.testing.databases import migrated
 from sqlalchemy import text
 
 KUBECONFIG = {
@@ -50,10 +51,8 @@ def ops_settings(postgres_url: str, redis_url: str) -> ClouddriverSettings:
 
 @pytest.fixture
 def ops_database(ops_settings: ClouddriverSettings) -> Iterator[Database]:
-    database = Database(ops_settings.database, schema="clouddriver")
-    database.migrate()
-    yield database
-    database.dispose()
+    with migrated(ops_settings.database, "clouddriver") as database:
+        yield database
 
 
 @pytest.fixture

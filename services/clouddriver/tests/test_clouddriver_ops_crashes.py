@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from kork.celery import make_celery
 from kork.database import Database
 from kork.settings import load_settings
+from kork.testing.databases import migrated
 from sqlalchemy import text
 from testcluster import ClusterAccess
 
@@ -49,10 +50,8 @@ def crash_settings(gennaker_yml: Path) -> ClouddriverSettings:
 
 @pytest.fixture
 def crash_database(crash_settings: ClouddriverSettings) -> Iterator[Database]:
-    database = Database(crash_settings.database, schema="clouddriver")
-    database.migrate()
-    yield database
-    database.dispose()
+    with migrated(crash_settings.database, "clouddriver") as database:
+        yield database
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from echo.settings import EchoSettings
 from echo.testing.peers import Front50Peer, OrcaPeer, Receiver
 from fastapi.testclient import TestClient
 from kork.database import Database
+from kork.testing.databases import migrated
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def orca() -> Iterator[OrcaPeer]:
     peer = OrcaPeer()
     peer.start()
     yield peer
-    peer.stop()
+    peer.close()
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def front50() -> Iterator[Front50Peer]:
     peer = Front50Peer()
     peer.start()
     yield peer
-    peer.stop()
+    peer.close()
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def receiver() -> Iterator[Receiver]:
     peer = Receiver()
     peer.start()
     yield peer
-    peer.stop()
+    peer.close()
 
 
 @pytest.fixture
@@ -55,10 +56,8 @@ def echo_settings(postgres_url: str, redis_url: str, orca: OrcaPeer, front50: Fr
 
 @pytest.fixture
 def echo_database(echo_settings: EchoSettings) -> Iterator[Database]:
-    database = Database(echo_settings.database, schema="echo")
-    database.migrate()
-    yield database
-    database.dispose()
+    with migrated(echo_settings.database, "echo") as database:
+        yield database
 
 
 @pytest.fixture

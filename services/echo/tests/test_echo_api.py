@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from echo.settings import EchoSettings
-from echo.testing.peers import Front50Peer, OrcaPeer, Receiver, free_port
+from echo.testing.peers import Front50Peer, OrcaPeer, Receiver
 from fastapi.testclient import TestClient
+from gennaker.embedded.process import free_port
 from httpx2 import Client, TransportError
 from kork.clock import now_ms
 from kork.database import Database

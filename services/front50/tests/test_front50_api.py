@@ -10,6 +10,7 @@ from front50.settings import Front50Settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kork.database import Database
+from kork.testing.databases import migrated
 from sqlalchemy import text
 
 
@@ -22,10 +23,8 @@ def front50_settings(postgres_url: str, redis_url: str) -> Front50Settings:
 
 @pytest.fixture
 def database(front50_settings: Front50Settings) -> Iterator[Database]:
-    database = Database(front50_settings.database, schema="front50")
-    database.migrate()
-    yield database
-    database.dispose()
+    with migrated(front50_settings.database, "front50") as database:
+        yield database
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
 from gennaker.embedded.process import free_port
-from kork.database import Database
+from kork.testing.databases import migrated
 from orca.settings import OrcaSettings
 from orca.testing.running import Orca, running_orca
 from psycopg import sql
@@ -32,10 +32,8 @@ def new_orca_settings(postgres_server: EmbeddedPostgres, redis_server: EmbeddedR
             "services": {"orca": {"port": free_port()}},
         }
         settings = OrcaSettings.model_validate(values | more)
-        database = Database(settings.database, schema="orca")
-        database.migrate()
-        database.dispose()
-        return settings
+        with migrated(settings.database, "orca"):
+            return settings
 
     return make
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import httpx2
 import pytest
 from kork.database import Database
+from kork.testing.serving import serving
 from orca.app import create_app
 from orca.bell import CeleryBell, Run
 from orca.execution.driver import Driver
@@ -19,7 +20,7 @@ from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.definition import Services, Stage, StageContext, StageView, TaskResult, io_task, stage, succeeded
 from orca.testing import NoExpressions, scripted_catalogue
-from orca.testing.running import Orca, running_orca, serving, working
+from orca.testing.running import Orca, running_orca, working
 from orca.worker import Worker
 from redis import Redis
 from sqlalchemy import text

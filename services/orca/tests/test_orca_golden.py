@@ -4,13 +4,12 @@ Ids and times differ by nature, stack traces by language. What else may differ i
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kork.testing.peers import Reply, Request, serve
 from orca.settings import OrcaSettings
 from orca.testing.running import Orca, running_orca
 
@@ -31,34 +30,21 @@ def golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-class Front50(BaseHTTPRequestHandler):
-    """A front50 that knows one pipeline."""
-
-    def do_GET(self) -> None:
-        found = self.path.split("?")[0].rstrip("/") in ("/pipelines/child-id/get", "/pipelines/golden", "/pipelines")
-        body: Any = CHILD if self.path.split("?")[0].endswith("/get") else [CHILD]
-        content = json.dumps(body).encode()
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+def front50(request: Request) -> Reply:
+    """Answer as a front50 that knows one pipeline."""
+    known = {"/pipelines/child-id/get": CHILD, "/pipelines/golden": [CHILD], "/pipelines": [CHILD]}
+    found = known.get(request.path.rstrip("/"))
+    return (404, {"message": "not found"}) if found is None else (200, found)
 
 
 @pytest.fixture(scope="module")
 def golden_orca(new_orca_settings: Callable[..., OrcaSettings]) -> Iterator[Orca]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Front50)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     settings = new_orca_settings()
-    settings.services.front50.port = server.server_address[1]
-    with running_orca(settings) as running:
-        running.client.headers.update(USER)
-        yield running
-    server.shutdown()
-    server.server_close()
+    with serve(front50) as peer:
+        settings.services.front50.base_url = peer.url
+        with running_orca(settings) as running:
+            running.client.headers.update(USER)
+            yield running
 
 
 def normalised(execution: dict[str, Any]) -> Any:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from kork.http import SyncServiceClient
+from kork.testing.peers import Peer, Reply, Request, serve
 from orca.execution.model import StageExecution
 from orca.testing import Driver, pipeline, stage
-from orca.testing.peers import Peer, Reply, Request, serve
 
 OLD, NEW = ({"type": "docker/image", "name": "shop", "version": version} for version in ("1", "2"))
 FILE = {"type": "github/file", "name": "deploy.yml"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from kork.http import SyncServiceClient
+from kork.testing.peers import Peer, Reply, Request, serve
 from orca.execution.model import Execution, StageExecution
 from orca.stages.catalogue import StageCatalogue
 from orca.testing import Driver, pipeline, stage
-from orca.testing.peers import Peer, Reply, Request, serve
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",

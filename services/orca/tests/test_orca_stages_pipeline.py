@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from kork.http import SyncServiceClient
 from kork.ids import is_ulid
+from kork.testing.peers import Peer, Reply, Request, serve
 from orca.execution.model import Execution, StageExecution
 from orca.testing import Driver, pipeline, stage
-from orca.testing.peers import Peer, Reply, Request, serve
 
 CONFIG = {
     "id": "child-id",

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from kork.testing.peers import Peer, Reply, Request, serve
 from orca.execution.model import Execution, StageExecution
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.preconfigured_webhook import listed, preconfigured_webhooks
 from orca.testing import Driver, pipeline, stage
-from orca.testing.peers import Peer, Reply, Request, serve
 from orca.webhooks.settings import UrlRestrictions, WebhookSettings
 
 LOOPBACK = UrlRestrictions(allowed_hostnames_regex="", reject_localhost=False, reject_verbatim_ips=False)

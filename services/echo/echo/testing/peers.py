@@ -1,54 +1,40 @@
 """Peers of echo: an orca, a front50 and a receiver of notifications."""
 
-import socket
-import threading
 from typing import Any
 
-import uvicorn
+from kork.testing.serving import Server
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 
-def free_port() -> int:
-    """Find a port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Peer:
     """A server that can be stopped and started again on its port. Requests are answered by `routes`."""
 
     def __init__(self) -> None:
-        self.port = free_port()
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._server = Server(self._app)
+        self.port = self._server.port
 
     def routes(self) -> list[Route]:
         """Give what is served."""
         raise NotImplementedError
 
+    def _app(self) -> Starlette:
+        health = Route("/health/liveness", lambda _: JSONResponse({"status": "UP"}))
+        return Starlette(routes=[*self.routes(), health])
+
     def start(self) -> None:
-        """Serve, on the same port each time; returns when connections are taken."""
-        app = Starlette(routes=[*self.routes(), Route("/health/liveness", lambda _: JSONResponse({"status": "UP"}))])
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        connected = False
-        while not connected:
-            with socket.socket() as probe:
-                connected = probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Serve, on the same port each time; returns when requests are taken."""
+        self._server.start()
 
     def stop(self) -> None:
         """Be away."""
-        if self._server and self._thread:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            self._thread.join(10)
-            self._server = None
+        self._server.stop()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._server.close()
 
 
 class OrcaPeer(Peer):

@@ -1,15 +1,14 @@
 """A whole orca in this process: the API over HTTP, a Celery worker on threads, the clock."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI
 from kork.celery import make_celery
+from kork.testing.serving import serving
+from kork.testing.waiting import watch
 
 from orca.app import create_app
 from orca.bell import ADVANCE, RUN, CeleryBell
@@ -53,13 +52,7 @@ class Orca:
         self, execution_id: str, condition: Callable[[dict[str, Any]], object], timeout: float = 60
     ) -> dict[str, Any]:
         """Wait until the execution is as wanted."""
-        deadline = time.monotonic() + timeout
-        pause = 0.005
-        while not condition(seen := self.execution(execution_id)):
-            assert time.monotonic() < deadline, f"not so after {timeout:g} s: {seen}"
-            time.sleep(pause)
-            pause = min(0.2, pause * 1.3)
-        return seen
+        return watch(lambda: self.execution(execution_id), condition, timeout)
 
     def wait_end(self, execution_id: str, timeout: float = 60) -> dict[str, Any]:
         """Wait until the execution has ended."""
@@ -67,31 +60,7 @@ class Orca:
 
     def wait_task(self, ref: str, timeout: float = 60) -> dict[str, Any]:
         """Wait until an orchestration has ended."""
-        deadline = time.monotonic() + timeout
-        while (seen := self.get(ref))["status"] not in _ENDED:
-            assert time.monotonic() < deadline, f"not ended after {timeout:g} s: {seen}"
-            time.sleep(0.01)
-        return seen
-
-
-@contextmanager
-def serving(app: FastAPI, port: int) -> Iterator[None]:
-    """Serve an ASGI application on a thread."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(10)
+        return watch(lambda: self.get(ref), lambda seen: seen["status"] in _ENDED, timeout)
 
 
 @contextmanager
