@@ -1,9 +1,10 @@
 """What workers do: advance executions and run their I/O tasks."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kork.celery import make_celery
 from kork.database import Database, is_outage
 from kork.http import SyncServiceClient
@@ -26,9 +27,11 @@ _log = log("orca.worker")
 def register(app: Celery, settings: OrcaSettings) -> None:
     """Declare `orca.advance` and `orca.run` on a Celery application.
 
-    Connections are made when the first message comes, so a pool may fork before.
+    What they need is made once the worker is ready (after a fork, where there is one), so that no first
+    execution waits for imports.
     """
     worker = Worker(settings, CeleryBell(settings.redis.url))
+    signals.worker_ready.connect(worker.prepare, weak=False)
     declare: Any = app.task
     declare(name=ADVANCE, shared=False)(worker.advance)
     declare(name=RUN, shared=False)(worker.run)
@@ -61,7 +64,12 @@ class Worker:
         self._settings = settings
         self._bell = bell
         self._catalogue = catalogue
+        self._making = threading.Lock()
         self._made: tuple[Driver, IoTasks] | None = None
+
+    def prepare(self, **_: Any) -> None:
+        """Make, in the background, what the first execution will need."""
+        threading.Thread(target=self._parts, name="orca-prepare", daemon=True).start()
 
     def advance(self, execution_id: str) -> None:
         """Advance an execution."""
@@ -82,10 +90,11 @@ class Worker:
         self._made = driver, IoTasks(driver, ServicesOfStages(self._settings))
 
     def _parts(self) -> tuple[Driver, IoTasks]:
-        if self._made is None:
-            self.use(make_driver(self._settings, self._bell, self._catalogue))
-        assert self._made is not None
-        return self._made
+        with self._making:
+            if self._made is None:
+                self.use(make_driver(self._settings, self._bell, self._catalogue))
+            assert self._made is not None
+            return self._made
 
     def _report(self, error: Exception, execution_id: str) -> None:
         if is_outage(error):

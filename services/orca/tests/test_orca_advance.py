@@ -188,7 +188,7 @@ def test_a_cancelled_execution_ends_what_runs_and_starts_nothing():
     assert statuses(execution)["1"] == "CANCELED"
     assert statuses(execution)["2"] == "NOT_STARTED"
     assert execution.status is Status.CANCELED
-    assert out.cancels == [execution.stage_by_ref("1").id]
+    assert out.cancels == [execution.stages[0].id]
 
 
 def test_an_answer_that_comes_after_a_cancel_is_kept_and_nothing_else_runs():
