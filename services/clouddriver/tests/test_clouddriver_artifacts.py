@@ -2,12 +2,13 @@
 
 import base64
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clouddriver.artifacts.endpoints import artifact_router
-from clouddriver.artifacts.settings import ArtifactsSettings, HttpArtifactAccount, UrlRestrictions
+from clouddriver.artifacts.settings import ArtifactsSettings, ArtifactUrlRestrictions, HttpArtifactAccount
 from clouddriver.artifacts.url_rules import UrlRefused, require_addresses_allowed, require_allowed
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -100,6 +101,14 @@ def test_a_file_is_fetched_also_behind_a_redirect(files: str):
         assert (answer.status_code, answer.content) == (200, b"kind: Pod\n")
 
 
+def test_a_request_goes_to_the_address_that_was_checked_and_names_the_host(files: str):
+    rules = {"rejectLocalhost": False, "rejectVerbatimIps": False}
+    api = an_api(http={"enabled": True, "accounts": [{"name": "web", "urlRestrictions": rules}]})
+    reference = files.replace("localhost", "127.0.0.1") + "/inside"
+    answer = fetch(api, type="http/file", artifactAccount="web", reference=reference)
+    assert (answer.status_code, answer.content) == (200, b"nobody")
+
+
 def test_which_account_fetches_must_be_said_and_be_there(files: str):
     api = an_api(http={"enabled": True, "accounts": [TRUSTED]})
     unsaid = fetch(api, type="http/file", reference=f"{files}/file")
@@ -158,20 +167,23 @@ def test_a_redirect_is_checked_as_the_address_is(files: str, path: str):
 )
 def test_addresses_that_are_local_or_none_are_refused(url: str):
     with pytest.raises(UrlRefused):
-        require_allowed(url, UrlRestrictions())
+        require_allowed(url, ArtifactUrlRestrictions())
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1%eth0", "::ffff:127.0.0.1", "10.1.2.3"]
+    "address", ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "10.1.2.3"]
 )
 def test_names_that_lead_to_refused_addresses_are_refused(address: str):
     with pytest.raises(UrlRefused, match="it leads to"):
-        require_addresses_allowed("http://x.example.com", [address], UrlRestrictions(rejected_ips=["10.0.0.0/8"]))
+        require_addresses_allowed(
+            "http://x.example.com", [ip_address(address)], ArtifactUrlRestrictions(rejected_ips=["10.0.0.0/8"])
+        )
 
 
 def test_other_addresses_are_allowed():
-    assert require_allowed("https://files.example.com/x", UrlRestrictions()) == "files.example.com"
-    require_addresses_allowed("http://x.example.com", ["93.184.216.34", "10.1.2.3"], UrlRestrictions())
+    assert require_allowed("https://files.example.com/x", ArtifactUrlRestrictions()) == "files.example.com"
+    outside = [ip_address("93.184.216.34"), ip_address("10.1.2.3")]
+    require_addresses_allowed("http://x.example.com", outside, ArtifactUrlRestrictions())
 
 
 @pytest.mark.parametrize(

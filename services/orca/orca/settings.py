@@ -3,7 +3,7 @@
 from kork.settings import ServiceSettings, Settings
 from pydantic import Field
 
-from orca.webhooks.settings import UrlRestrictions, WebhookSettings
+from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
 
 class ExecutionsSettings(Settings):
@@ -41,4 +41,4 @@ class OrcaSettings(ServiceSettings):
     tasks: TasksSettings = Field(default_factory=TasksSettings)
     worker: OrcaWorkerSettings = Field(default_factory=OrcaWorkerSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
-    user_configured_url_restrictions: UrlRestrictions = Field(default_factory=UrlRestrictions)
+    user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)

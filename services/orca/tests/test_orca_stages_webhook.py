@@ -12,15 +12,15 @@ from orca.execution.model import Execution, StageExecution
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.preconfigured_webhook import listed, preconfigured_webhooks
 from orca.testing import Driver, pipeline, stage
-from orca.webhooks.settings import UrlRestrictions, WebhookSettings
+from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
-LOOPBACK = UrlRestrictions(allowed_hostnames_regex="", reject_localhost=False, reject_verbatim_ips=False)
+LOOPBACK = WebhookUrlRestrictions(allowed_hostnames_regex="", reject_localhost=False, reject_verbatim_ips=False)
 
 
 @dataclass
 class Settings:
     webhook: WebhookSettings = field(default_factory=lambda: WebhookSettings(read_timeout_ms=2_000))
-    user_configured_url_restrictions: UrlRestrictions = field(default_factory=lambda: LOOPBACK)
+    user_configured_url_restrictions: WebhookUrlRestrictions = field(default_factory=lambda: LOOPBACK)
 
 
 class Server:
@@ -83,7 +83,7 @@ def test_an_address_is_called_and_its_answer_kept_for_later_stages(driver: Drive
 
 
 def test_an_address_that_may_not_be_called_fails_the_stage(driver: Driver, peer: Peer):
-    driver.settings = Settings(user_configured_url_restrictions=UrlRestrictions())
+    driver.settings = Settings(user_configured_url_restrictions=WebhookUrlRestrictions())
     first = stage("1", "webhook", url=f"{peer.url}/hook")
     assert run(driver, first).status.value == "TERMINAL"
     exception = first.context["exception"]

@@ -9,10 +9,10 @@ from orca.webhooks import jsonpaths
 from orca.webhooks.addresses import ForbiddenAddress, UnknownHost, check_address, check_url, resolve
 from orca.webhooks.client import Answer
 from orca.webhooks.outcome import Unreadable, is_retried, progress, retries_left, status_url, words_of
-from orca.webhooks.settings import UrlRestrictions, WebhookSettings, url_restrictions, webhook_settings
+from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions, url_restrictions, webhook_settings
 from pydantic import ValidationError
 
-STRICT = UrlRestrictions()
+STRICT = WebhookUrlRestrictions()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_address_outside_may_be_called():
     ],
 )
 def test_an_address_that_a_name_leads_to_is_checked_too(address: str, restrictions: dict[str, Any], allowed: bool):
-    rules = UrlRestrictions.model_validate(restrictions)
+    rules = WebhookUrlRestrictions.model_validate(restrictions)
     if allowed:
         check_address(ip_address(address), "x.example.com", rules)
     else:
@@ -68,7 +68,7 @@ def test_an_address_that_a_name_leads_to_is_checked_too(address: str, restrictio
 
 
 def test_a_name_of_this_machine_is_refused_after_resolving_it():
-    loose = UrlRestrictions(allowed_hostnames_regex="")
+    loose = WebhookUrlRestrictions(allowed_hostnames_regex="")
     with pytest.raises(ForbiddenAddress, match="rejectLocalhost"):
         resolve(check_url("http://localhost/", loose), loose)
 
@@ -88,12 +88,12 @@ def test_an_unknown_host_is_told():
 )
 def test_wrong_restrictions_are_refused(section: dict[str, Any], field: str):
     with pytest.raises(ValidationError, match=field):
-        UrlRestrictions.model_validate(section)
+        WebhookUrlRestrictions.model_validate(section)
 
 
 def test_settings_without_the_sections_have_the_defaults():
     assert webhook_settings(object()) == WebhookSettings()
-    assert url_restrictions(None) == UrlRestrictions()
+    assert url_restrictions(None) == WebhookUrlRestrictions()
 
 
 def answer(body: Any = None, status: int = 200, **headers: str) -> Answer:

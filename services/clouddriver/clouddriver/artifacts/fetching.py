@@ -2,12 +2,13 @@
 
 import base64
 import binascii
-import socket
 from abc import ABC, abstractmethod
+from contextlib import closing
 from urllib.parse import urljoin
 
 import httpx2 as httpx
 from kork.errors import BadRequest, NotFound, SpinnakerError
+from kork.urls import Pinned, pinned, resolve
 
 from clouddriver.artifacts.settings import ArtifactsSettings, HttpArtifactAccount
 from clouddriver.artifacts.url_rules import (
@@ -98,10 +99,9 @@ class HttpAccount(ArtifactAccount):
             with httpx.Client(timeout=self._settings.timeout_seconds, follow_redirects=False) as client:
                 for _ in range(_MOST_REDIRECTS + 1):
                     host = require_allowed(url, rules)
-                    if not is_trusted(host, rules):
-                        require_addresses_allowed(url, _addresses(host), rules)
                     first_host = first_host or host
-                    with client.stream("GET", url, auth=credentials if host == first_host else None) as response:
+                    auth = credentials if host == first_host else None
+                    with closing(self._get(client, url, host, auth)) as response:
                         if not response.is_redirect:
                             return self._body(url, response)
                         url = urljoin(url, response.headers.get("location", ""))
@@ -117,6 +117,24 @@ class HttpAccount(ArtifactAccount):
         raise DownloadFailed(
             f"Unable to download the contents of artifact '{url}': more than {_MOST_REDIRECTS} redirects."
         )
+
+    def _get(self, client: httpx.Client, url: str, host: str, auth: tuple[str, str] | None) -> httpx.Response:
+        failure: httpx.TransportError | None = None
+        for target in self._targets(url, host):
+            request = client.build_request("GET", target.url, headers=target.headers, extensions=target.extensions)
+            try:
+                return client.send(request, auth=auth, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure or OSError("it has no address")
+
+    def _targets(self, url: str, host: str) -> list[Pinned]:
+        rules = self._account.url_restrictions
+        if is_trusted(host, rules):
+            return [Pinned(httpx.URL(url))]
+        addresses = resolve(host)
+        require_addresses_allowed(url, addresses, rules)
+        return [pinned(httpx.URL(url), address) for address in addresses]
 
     def _body(self, url: str, response: httpx.Response) -> bytes:
         if not response.is_success:
@@ -189,7 +207,3 @@ class ArtifactAccounts:
                 f"(accounts: {', '.join(account.name for account in fitting)})."
             )
         return chosen.fetch(artifact)
-
-
-def _addresses(host: str) -> list[str]:
-    return sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)})

@@ -1,29 +1,16 @@
 """The settings of artifact accounts. Source of the keys: Spinnaker's Clouddriver, `artifacts.<provider>`."""
 
-from ipaddress import ip_network
 from pathlib import Path
 
 from kork.settings import Settings
-from pydantic import Field, field_validator, model_validator
+from kork.urls import UrlRestrictions
+from pydantic import Field, model_validator
 
 
-class UrlRestrictions(Settings):
+class ArtifactUrlRestrictions(UrlRestrictions):
     """Which addresses may be fetched; without settings, only hosts with a domain that is not local."""
 
-    allowed_schemes: list[str] = Field(default_factory=lambda: ["http", "https"])
     allowed_domains: list[str] = Field(default_factory=list)
-    reject_localhost: bool = True
-    reject_link_local: bool = True
-    reject_verbatim_ips: bool = True
-    rejected_ips: list[str] = Field(default_factory=list)
-    excluded_domains: list[str] = Field(default_factory=lambda: ["spinnaker", "local", "localdomain", "internal"])
-
-    @field_validator("rejected_ips")
-    @classmethod
-    def _networks(cls, networks: list[str]) -> list[str]:
-        for network in networks:
-            ip_network(network, strict=False)
-        return networks
 
 
 class HttpArtifactAccount(Settings):
@@ -33,7 +20,7 @@ class HttpArtifactAccount(Settings):
     username: str | None = None
     password: str | None = Field(default=None, repr=False)
     username_password_file: Path | None = None
-    url_restrictions: UrlRestrictions = Field(default_factory=UrlRestrictions)
+    url_restrictions: ArtifactUrlRestrictions = Field(default_factory=ArtifactUrlRestrictions)
 
     @model_validator(mode="after")
     def _consistent(self) -> "HttpArtifactAccount":

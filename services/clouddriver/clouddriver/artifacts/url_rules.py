@@ -5,11 +5,13 @@ Source: Clouddriver's `HttpUrlRestrictions`.
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from clouddriver.artifacts.settings import UrlRestrictions
+from kork.urls import IpAddress, domain_of, ip_in, reason_against
 
+from clouddriver.artifacts.settings import ArtifactUrlRestrictions
+
+_SECTION = "urlRestrictions"
 _HAS_DOMAIN = re.compile(r".*\..+")
 _LOCAL = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
@@ -18,7 +20,7 @@ class UrlRefused(Exception):
     """An address may not be fetched; the message says why."""
 
 
-def require_allowed(url: str, rules: UrlRestrictions) -> str:
+def require_allowed(url: str, rules: ArtifactUrlRestrictions) -> str:
     """Check an address by its text, and give its host. Raises `UrlRefused`."""
     try:
         parts = urlsplit(url)
@@ -30,16 +32,17 @@ def require_allowed(url: str, rules: UrlRestrictions) -> str:
         raise UrlRefused(f"'{url}' may not be fetched: its scheme is not one of {', '.join(rules.allowed_schemes)}.")
     if not host:
         raise UrlRefused(f"'{url}' has no host.")
-    if _within(host, rules.allowed_domains):
+    if is_trusted(host, rules):
         return host
-    if _address(host) is not None:
+    address = ip_in(host)
+    if address is not None:
         if rules.reject_verbatim_ips:
             raise UrlRefused(f"'{url}' may not be fetched: name the host, not its address.")
-        require_addresses_allowed(url, [host], rules)
+        require_addresses_allowed(url, [address], rules)
         return host
     if rules.reject_localhost and host in _LOCAL:
         raise UrlRefused(f"'{url}' may not be fetched: the host is this machine itself.")
-    if not _HAS_DOMAIN.fullmatch(host) or _within(host, rules.excluded_domains):
+    if not _HAS_DOMAIN.fullmatch(host) or domain_of(host, rules.excluded_domains):
         raise UrlRefused(
             f"'{url}' may not be fetched: '{host}' is a local name. "
             "List its domain under 'urlRestrictions.allowedDomains' of the artifact account to allow it."
@@ -47,35 +50,14 @@ def require_allowed(url: str, rules: UrlRestrictions) -> str:
     return host
 
 
-def is_trusted(host: str, rules: UrlRestrictions) -> bool:
+def is_trusted(host: str, rules: ArtifactUrlRestrictions) -> bool:
     """Say whether a host is allowed whatever its address is."""
-    return _within(host, rules.allowed_domains)
+    return domain_of(host, rules.allowed_domains) is not None
 
 
-def require_addresses_allowed(url: str, addresses: Iterable[str], rules: UrlRestrictions) -> None:
+def require_addresses_allowed(url: str, addresses: Iterable[IpAddress], rules: ArtifactUrlRestrictions) -> None:
     """Check where a host's name leads. Raises `UrlRefused`."""
-    for text in addresses:
-        address = _address(text.partition("%")[0])
-        if address is None:
-            continue
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
-        if rules.reject_localhost and (address.is_loopback or address.is_unspecified):
-            raise UrlRefused(f"'{url}' may not be fetched: it leads to this machine itself ({text}).")
-        if rules.reject_link_local and address.is_link_local:
-            raise UrlRefused(f"'{url}' may not be fetched: it leads to a link-local address ({text}).")
-        for network in rules.rejected_ips:
-            if address in ip_network(network, strict=False):
-                raise UrlRefused(f"'{url}' may not be fetched: it leads to {text}, which is in {network}.")
-
-
-def _within(host: str, domains: Iterable[str]) -> bool:
-    wanted = [domain.lower().strip(".") for domain in domains]
-    return any(host == domain or host.endswith(f".{domain}") for domain in wanted)
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
+    for address in addresses:
+        reason = reason_against(address, rules, _SECTION)
+        if reason is not None:
+            raise UrlRefused(f"'{url}' may not be fetched: {reason}.")

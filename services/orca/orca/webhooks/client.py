@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 import httpx2
 import orjson
+from kork.urls import IpAddress, pinned
 
 from orca.webhooks.addresses import check_url, resolve
-from orca.webhooks.settings import UrlRestrictions, WebhookSettings
+from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
 _MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -75,7 +76,7 @@ class Answer:
 class WebhookClient:
     """Sends requests; made per call, on a client that is shared."""
 
-    def __init__(self, http: httpx2.Client, settings: WebhookSettings, restrictions: UrlRestrictions) -> None:
+    def __init__(self, http: httpx2.Client, settings: WebhookSettings, restrictions: WebhookUrlRestrictions) -> None:
         self._http = http
         self._settings = settings
         self._restrictions = restrictions
@@ -123,18 +124,17 @@ class WebhookClient:
         raise failure or RequestFailed(f"{url} has no address")
 
     def _to_address(
-        self, address: str, method: str, url: httpx2.URL, content: bytes | None, headers: dict[str, str]
+        self, address: IpAddress, method: str, url: httpx2.URL, content: bytes | None, headers: dict[str, str]
     ) -> Answer:
-        host = url.netloc.decode("ascii")
-        extensions = {"sni_hostname": url.raw_host.decode("ascii")}
+        target = pinned(url, address)
         with self._http.stream(
             method,
-            url.copy_with(host=address),
+            target.url,
             content=content,
-            headers={"Host": host, **headers},
+            headers=target.headers | headers,
             timeout=self._timeout,
             follow_redirects=False,
-            extensions=extensions,
+            extensions=target.extensions,
         ) as response:
             body = self._read(response, url)
             return Answer(str(url), response.status_code, dict(response.headers), _parsed(body, response))

@@ -1,31 +1,22 @@
 """The settings of webhooks. Keys are Spinnaker's (`webhook.…`, `userConfiguredUrlRestrictions.…`)."""
 
-import ipaddress
 from typing import Any
 
 from kork.settings import Settings
+from kork.urls import UrlRestrictions
 from pydantic import Field, JsonValue, field_validator
 
 from orca.patterns import compiled
 
 _MIB = 1_048_576
-_EXCLUDED = ("spinnaker", "local", "localdomain", "internal")
 
 
-class UrlRestrictions(Settings):
-    """Which addresses users may have called (`userConfiguredUrlRestrictions`).
-
-    The defaults keep webhooks away from this machine and its neighbours; loosen them where webhooks are
-    to reach services inside.
+class WebhookUrlRestrictions(UrlRestrictions):
+    """Which addresses users may have called (`userConfiguredUrlRestrictions`); loosen them where webhooks are to
+    reach services inside.
     """
 
-    allowed_schemes: list[str] = Field(default_factory=lambda: ["http", "https"])
     allowed_hostnames_regex: str = Field(default=r".*\..+", description="RE2; empty allows every host")
-    excluded_domains: list[str] = Field(default_factory=lambda: list(_EXCLUDED))
-    rejected_ips: list[str] = Field(default_factory=list[str], description="addresses and networks (CIDR)")
-    reject_localhost: bool = True
-    reject_link_local: bool = True
-    reject_verbatim_ips: bool = True
 
     @field_validator("allowed_hostnames_regex")
     @classmethod
@@ -33,13 +24,6 @@ class UrlRestrictions(Settings):
         if compiled(pattern) is None:
             raise ValueError(f"'{pattern}' is not a regular expression (RE2 syntax)")
         return pattern
-
-    @field_validator("rejected_ips")
-    @classmethod
-    def _networks(cls, networks: list[str]) -> list[str]:
-        for network in networks:
-            ipaddress.ip_network(network, strict=False)
-        return networks
 
 
 class WebhookParameter(Settings):
@@ -115,7 +99,7 @@ def webhook_settings(settings: Any) -> WebhookSettings:
     return found if isinstance(found, WebhookSettings) else WebhookSettings()
 
 
-def url_restrictions(settings: Any) -> UrlRestrictions:
+def url_restrictions(settings: Any) -> WebhookUrlRestrictions:
     """Find the section in orca's settings; the defaults when there is none."""
     found = getattr(settings, "user_configured_url_restrictions", None)
-    return found if isinstance(found, UrlRestrictions) else UrlRestrictions()
+    return found if isinstance(found, WebhookUrlRestrictions) else WebhookUrlRestrictions()
