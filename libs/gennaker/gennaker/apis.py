@@ -14,8 +14,8 @@ from kork.settings import ServiceSettings
 from kork.telemetry import configure_logging
 from kork.tracing import configure_tracing, end_tracing
 
+from gennaker.configuration import Configuration
 from gennaker.platform.apis import make_apps, open_sockets, serving
-from gennaker.platform.configuration import Configuration
 
 
 def main() -> None:

@@ -37,3 +37,10 @@ class GennakerError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class PlatformError(GennakerError):
+    """The platform can't start or go on; the message says why and what to do, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.CANNOT_START)

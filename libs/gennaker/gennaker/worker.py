@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from celery import signals
-from kork.celery import CLOUDDRIVER_QUEUE, ORCA_QUEUE, ORCA_TASKS_QUEUE, make_celery
+from kork.bell import CLOUDDRIVER_QUEUE, ORCA_QUEUE, ORCA_TASKS_QUEUE
+from kork.celery import make_celery
 from kork.settings import ServiceSettings
 from kork.telemetry import configure_logging
 from kork.tracing import configure_tracing, end_tracing
 
-from gennaker.platform.configuration import Configuration
-from gennaker.platform.services import SERVICES
+from gennaker.configuration import Configuration
+from gennaker.services import SERVICES
 
 THREADS = 8
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -130,11 +129,3 @@ def read_identity(headers: Mapping[str, str], signer: Signer, *, accept_unsigned
         user=headers.get(USER_HEADER) or ANONYMOUS,
         accounts=tuple(account for account in accounts.split(",") if account),
     )
-
-
-def _request_identity(request: Request) -> Identity:
-    identity = getattr(request.state, "identity", None)
-    return identity if isinstance(identity, Identity) else current_identity()
-
-
-CurrentUser = Annotated[Identity, Depends(_request_identity)]

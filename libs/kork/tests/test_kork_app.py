@@ -6,8 +6,9 @@ import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from kork.app import Health, service_app
+from kork.caller import CurrentUser
 from kork.errors import BadRequest, NotFound
-from kork.identity import CurrentUser, Identity, Signer, identity_headers
+from kork.identity import Identity, Signer, identity_headers
 from kork.settings import ServiceSettings
 from pydantic import BaseModel
 

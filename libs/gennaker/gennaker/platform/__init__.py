@@ -4,8 +4,8 @@ It owns the processes (Postgres, Redis, the APIs, the worker), their addresses a
 nothing of what the services do.
 """
 
-from gennaker.platform.configuration import Configuration
-from gennaker.platform.failure import PlatformError
+from gennaker.configuration import Configuration
+from gennaker.exits import PlatformError
 from gennaker.platform.home import DEFAULT_HOME, Home
 from gennaker.platform.platform import Platform
 from gennaker.platform.ports import Ports

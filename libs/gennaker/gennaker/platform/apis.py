@@ -10,18 +10,22 @@ from typing import Any
 import uvicorn
 from kork.settings import ServiceSettings
 
-from gennaker.platform.failure import PlatformError
+from gennaker.exits import PlatformError
 from gennaker.platform.ports import listen
-from gennaker.platform.services import SERVICES
+from gennaker.services import SERVICES
 
 _GRACE_SECONDS = 3
 
 
 class _Api(uvicorn.Server):
-    """A server that leaves signals to the platform, and sleeps until it is told to stop."""
+    """A server that leaves signals to the platform, and sleeps until it is told to stop.
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    An application that has requests without an end of their own ends them in `app.state.before_shutdown`.
+    """
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(_configuration(app))
+        self._before_shutdown = getattr(app.state, "before_shutdown", None)
         self._stop = asyncio.Event()
 
     @contextlib.contextmanager
@@ -33,6 +37,8 @@ class _Api(uvicorn.Server):
 
     def stop(self) -> None:
         """Let the requests under way end, and end."""
+        if self._before_shutdown is not None:
+            self._before_shutdown()
         self.should_exit = True
         self._stop.set()
 
@@ -62,7 +68,7 @@ async def serving(apps: Mapping[str, Any], sockets: Mapping[str, socket.socket])
 
     Raises `PlatformError` when one can't start.
     """
-    servers = {name: _Api(_configuration(app)) for name, app in apps.items()}
+    servers = {name: _Api(app) for name, app in apps.items()}
     running = {name: asyncio.create_task(_serve(name, server, sockets[name])) for name, server in servers.items()}
     try:
         await _until_started(servers, running)

@@ -6,7 +6,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 
-from gennaker.platform.failure import PlatformError
+from gennaker.exits import PlatformError
 
 _TIMEOUT_SECONDS = 5
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from gennaker.platform.failure import PlatformError
+from gennaker.exits import PlatformError
 
 DEFAULT_HOME = Path("~/.gennaker")
 _LEAST_FREE_BYTES = 200 * 1024 * 1024

@@ -13,14 +13,14 @@ from typing import Any
 from kork.settings import ServiceSettings
 from sqlalchemy.exc import SQLAlchemyError
 
+from gennaker.configuration import Configuration
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
+from gennaker.exits import PlatformError
 from gennaker.platform.children import Keeper, Part, PythonProcess
-from gennaker.platform.configuration import Configuration
 from gennaker.platform.external import check_external
-from gennaker.platform.failure import PlatformError
 from gennaker.platform.home import Home
 from gennaker.platform.ports import Ports
-from gennaker.platform.services import SERVICES
+from gennaker.services import SERVICES
 
 Report = Callable[[str, str, float | None], None]
 _POOL_SIZE = 4

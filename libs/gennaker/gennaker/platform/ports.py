@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gennaker.embedded.process import free_port, port_in_use
-from gennaker.platform.failure import PlatformError
+from gennaker.exits import PlatformError
 
 
 @dataclass(frozen=True, slots=True)

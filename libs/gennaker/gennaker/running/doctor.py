@@ -14,7 +14,7 @@ from kork.settings import ServiceSettings
 
 from gennaker.platform import Configuration, Home, PlatformError
 from gennaker.platform.external import check_postgres, check_redis, without_password
-from gennaker.platform.services import SERVICES
+from gennaker.services import SERVICES
 
 State = Literal["ok", "degraded", "broken"]
 _MARKS: dict[str, tuple[str, str]] = {"ok": ("✓", "32"), "degraded": ("!", "33"), "broken": ("✗", "31")}

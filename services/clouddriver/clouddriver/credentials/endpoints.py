@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from kork.app import JSONResponse
+from kork.caller import CurrentUser
 from kork.errors import Forbidden, NotFound
-from kork.identity import CurrentUser, Identity
+from kork.identity import Identity
 
 from clouddriver.credentials.views import account_health, collapsed, expanded
 from clouddriver.kubernetes.accounts import Account, Accounts

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from kork.app import run_sync
 from kork.bodies import JsonBody
+from kork.caller import CurrentUser
 from kork.database import Database
 from kork.errors import BadRequest, NotFound
-from kork.identity import CurrentUser, Identity
+from kork.identity import Identity
 from kork.ids import new_ulid
 
 from clouddriver.kubernetes.accounts import Accounts

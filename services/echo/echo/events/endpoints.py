@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from kork.app import JSONResponse, run_sync
+from kork.caller import CurrentUser
 from kork.clock import now_ms
 from kork.documents import Document, object_in
 from kork.errors import BadRequest, NotFound
-from kork.identity import CurrentUser, Identity
+from kork.identity import Identity
 
 from echo.events.event import Event, posted_event, webhook_event
 from echo.events.service import EventService, Received, useful_headers

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from kork.app import JSONResponse
 from kork.bodies import OptionalJsonObject
+from kork.caller import CurrentUser
 from kork.database import Database
 from kork.errors import NotFound
-from kork.identity import CurrentUser
 
 from echo.paths import PathText
 from echo.starts.manual import ManualRequest, ManualStarts

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from kork.bodies import JsonObject, answer
+from kork.caller import CurrentUser
 from kork.database import Database
-from kork.identity import CurrentUser
 
 from front50.applications.service import ApplicationService
 from front50.settings import ApplicationNameValidatorSettings

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 from fastapi import APIRouter, Response
 from kork.bodies import JsonObject, JsonObjects, answer
+from kork.caller import CurrentUser
 from kork.database import Database
 from kork.documents import Document
 from kork.errors import BadRequest
-from kork.identity import CurrentUser
 
 from front50.notifications.store import GLOBAL, NotificationStore
 

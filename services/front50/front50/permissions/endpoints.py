@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 from kork.bodies import JsonObject, answer
+from kork.caller import CurrentUser
 from kork.database import Database
 from kork.documents import Document
 from kork.errors import BadRequest, NotFound
-from kork.identity import CurrentUser
 
 from front50.applications.rules import name_of
 from front50.applications.store import ApplicationStore

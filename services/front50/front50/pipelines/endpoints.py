@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from kork.bodies import JsonObject, JsonObjects, answer
+from kork.caller import CurrentUser
 from kork.database import Database
-from kork.identity import CurrentUser
 
 from front50.pipelines.rules import Selection
 from front50.pipelines.service import PipelineService

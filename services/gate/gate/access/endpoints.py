@@ -6,8 +6,9 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
+from kork.caller import CurrentUser
 from kork.errors import BadRequest, SpinnakerError
-from kork.identity import CurrentUser, Identity
+from kork.identity import Identity
 from kork.settings import Settings
 from starlette.responses import PlainTextResponse, RedirectResponse
 

@@ -3,9 +3,9 @@
 from typing import cast
 
 from fastapi import APIRouter, Request
+from kork.caller import CurrentUser
 from kork.documents import Document
 from kork.errors import UpstreamError
-from kork.identity import CurrentUser
 
 from gate.backends import Backends, not_found_or, segment
 from gate.credentials.rules import present

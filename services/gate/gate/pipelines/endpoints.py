@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from kork.app import JSONResponse
+from kork.caller import CurrentUser
 from kork.documents import Document
-from kork.identity import CurrentUser
 
 from gate.backends import Backends, relayed
 from gate.bodies import ObjectBody, ObjectsBody, OptionalObjectBody

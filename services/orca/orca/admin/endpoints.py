@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from kork.identity import CurrentUser
+from kork.caller import CurrentUser
 
 from orca.execution.model import ExecutionType
 from orca.execution.service import ExecutionService

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from kork.app import run_sync
+from kork.caller import CurrentUser
 from kork.errors import NotFound, UpstreamError
 from kork.http import ServiceClient
-from kork.identity import CurrentUser
 
 from orca.documents import Document, JsonBody, JsonObject, OptionalJsonObject, answer, as_list, as_object
 from orca.launching.service import Launcher

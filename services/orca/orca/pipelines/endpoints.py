@@ -3,8 +3,8 @@
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
+from kork.caller import CurrentUser
 from kork.errors import BadRequest
-from kork.identity import CurrentUser
 
 from orca.documents import JsonBody, JsonObject, OptionalJsonObject, answer
 from orca.execution.model import Execution

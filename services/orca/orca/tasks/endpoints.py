@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from kork.caller import CurrentUser
 from kork.clock import now_ms
 from kork.database import Database
-from kork.identity import CurrentUser
 
 from orca.documents import JsonBody, JsonObject, answer, as_list
 from orca.execution.listing import Executions, Search

@@ -9,9 +9,8 @@ from typing import Any, TypeVar, cast
 
 from kork.settings import ServiceSettings, SettingsError, load_settings
 
-from gennaker.exits import Exit
-from gennaker.platform.failure import PlatformError
-from gennaker.platform.services import SERVICES
+from gennaker.exits import Exit, PlatformError
+from gennaker.services import SERVICES
 
 S = TypeVar("S", bound=ServiceSettings)
 
