@@ -17,6 +17,10 @@ from redis.retry import Retry
 
 from kork.telemetry import log
 
+ORCA_QUEUE = "orca"
+ORCA_TASKS_QUEUE = "orca.tasks"
+CLOUDDRIVER_QUEUE = "clouddriver"
+
 _log = log("kork.bell")
 _TIMEOUT_SECONDS = 2.0
 _EMBEDDED: dict[str, None] = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))

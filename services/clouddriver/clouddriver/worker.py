@@ -4,7 +4,8 @@ import threading
 from typing import Any
 
 from celery import Celery
-from kork.celery import CLOUDDRIVER_QUEUE, make_celery
+from kork.bell import CLOUDDRIVER_QUEUE
+from kork.celery import make_celery
 from kork.database import Database
 
 from clouddriver.kubernetes.accounts import Accounts

@@ -16,10 +16,10 @@ from clouddriver.operations.runner import OperationRunner
 from clouddriver.operations.store import OperationStore
 from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
-from kork.celery import make_celery
 from kork.database import Database
 from kork.settings import load_settings
 from kork.testing.databases import migrated
+from redis import Redis
 from sqlalchemy import text
 from testcluster import ClusterAccess
 
@@ -144,8 +144,8 @@ def test_a_bell_that_was_lost_is_rung_again(
     wait_until: Wait,
 ):
     task = submit(api, namespace, configs(2))
-    with make_celery(crash_settings).connection_or_acquire() as connection:
-        connection.default_channel.client.flushdb()
+    with Redis.from_url(crash_settings.redis.url) as redis:
+        redis.flushdb()
     start_worker()
     wait_until(lambda: api.get(f"/task/{task}").json()["status"]["completed"], timeout=60)
     assert not api.get(f"/task/{task}").json()["status"]["failed"]

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from kork.bell import Bell
-from kork.celery import CLOUDDRIVER_QUEUE
+from kork.bell import CLOUDDRIVER_QUEUE, Bell
 from kork.database import Database
 from kork.settings import ServiceSettings
 from kork.telemetry import log
