@@ -63,7 +63,7 @@ def create_outbox_tables(op: Any) -> None:
             stream text NOT NULL,
             type text NOT NULL,
             key text NOT NULL,
-            payload jsonb NOT NULL,
+            payload json NOT NULL,
             created_at bigint NOT NULL,
             relayed_at bigint,
             trail json
@@ -126,24 +126,17 @@ class Outbox:
         """Add many events `(stream, type, payload, key)` with one statement, and the current trail. Gives their ids."""
         created, trail = now_ms(), current_trail().document()
         rows = [
-            {
-                "id": new_ulid(),
-                "stream": s,
-                "type": t,
-                "payload": orjson.dumps(p).decode(),
-                "key": k,
-                "at": created,
-            }
-            for s, t, p, k in events
+            {"id": new_ulid(), "stream": stream, "type": type, "payload": payload, "key": key, "at": created}
+            for stream, type, payload, key in events
         ]
         if not rows:
             return []
         connection.execute(
             text(
                 "INSERT INTO outbox (id, stream, type, key, payload, created_at, trail)"
-                " SELECT e->>'id', e->>'stream', e->>'type', e->>'key', (e->>'payload')::jsonb,"
-                " (e->>'at')::bigint, CAST(:trail AS json)"
-                " FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS list(e, n) ORDER BY n"
+                " SELECT e.id, e.stream, e.type, e.key, e.payload, e.at, CAST(:trail AS json)"
+                " FROM json_to_recordset(CAST(:rows AS json))"
+                " AS e(id text, stream text, type text, key text, payload json, at bigint)"
             ),
             {"rows": orjson.dumps(rows).decode(), "trail": orjson.dumps(trail).decode() if trail else None},
         )
@@ -208,35 +201,25 @@ class Relay:
         if not batch:
             return 0
         async with self._redis.pipeline(transaction=False) as pipe:
-            for _, event in batch:
-                fields: Any = {
-                    "id": event.id,
-                    "type": event.type,
-                    "key": event.key,
-                    "payload": orjson.dumps(event.payload),
-                    "at": event.created_at,
-                }
-                if trail := event.trail.document():
-                    fields["trail"] = orjson.dumps(trail)
-                pipe.xadd(event.stream, fields, maxlen=_STREAM_LENGTH, approximate=True)
+            for _, stream, fields in batch:
+                pipe.xadd(stream, fields, maxlen=_STREAM_LENGTH, approximate=True)
             await pipe.execute()
-        await asyncio.to_thread(self._mark, [seq for seq, _ in batch], epoch)
+        await asyncio.to_thread(self._mark, [seq for seq, _, _ in batch], epoch)
         _relayed.labels(self._database.schema).inc(len(batch))
         return len(batch)
 
-    def _read_batch(self) -> list[tuple[int, Event]]:
+    def _read_batch(self) -> list[tuple[int, str, Any]]:
+        """Read what waits: its number, its stream, and the fields of the stream's entry."""
         with self._database.connect() as connection:
             rows = connection.execute(
                 text(
-                    "SELECT seq, id, stream, type, key, payload, created_at, trail FROM outbox"
+                    "SELECT seq, stream, id, type, key, payload::text, created_at, trail::text FROM outbox"
                     " WHERE relayed_at IS NULL ORDER BY seq LIMIT :n"
                 ),
                 {"n": _BATCH},
             ).all()
         _waiting.labels(self._database.schema).set(len(rows))
-        return [
-            (row[0], Event(row[1], row[2], row[3], row[4], row[5], row[6], Trail.of_document(row[7]))) for row in rows
-        ]
+        return [(row[0], row[1], _fields(row[2:])) for row in rows]
 
     def _mark(self, seqs: list[int], epoch: str) -> None:
         """Mark rows as carried, unless Redis lost its memory since: then they have to travel again."""
@@ -418,6 +401,11 @@ class Consumer:
                 text("DELETE FROM consumed_event WHERE consumed_at < :old"),
                 {"old": now_ms() - 2 * _RETENTION_MS},
             )
+
+
+def _fields(values: Iterable[Any]) -> dict[str, Any]:
+    named = zip(("id", "type", "key", "payload", "at", "trail"), values, strict=True)
+    return {name: value for name, value in named if value is not None}
 
 
 def _event_of(stream: str, fields: dict[bytes, bytes]) -> Event:
