@@ -6,6 +6,7 @@ connection's search path, so its SQL never names the schema.
 
 import asyncio
 import math
+import select
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -38,6 +39,13 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError)
 
 
+def _is_readable(descriptor: int) -> bool:
+    """Say whether something came on an idle connection: a farewell, usually."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Notification:
     """A NOTIFY that arrived: its channel and its payload."""
 
@@ -67,15 +75,19 @@ class Database:
             },
         )
         event.listen(self.engine, "checkin", self._note_return)
-        event.listen(self.engine, "checkout", self._ping_after_rest)
+        event.listen(self.engine, "checkout", self._check)
 
     @staticmethod
     def _note_return(_: Any, record: Any) -> None:
         record.info["returned"] = time.monotonic()
 
-    def _ping_after_rest(self, connection: Any, record: Any, _: Any) -> None:
-        """Ask a connection that rested whether it still lives; one that was used just now is not asked."""
-        if time.monotonic() - record.info.get("returned", math.inf) < _RESTED_SECONDS:
+    def _check(self, connection: Any, record: Any, _: Any) -> None:
+        """Ask a connection whether it still lives, if it rested or if Postgres has said something meanwhile.
+
+        One that was used just now and is silent is not asked: that would double the round trips of a short read.
+        """
+        rested = time.monotonic() - record.info.get("returned", math.inf) >= _RESTED_SECONDS
+        if not rested and not _is_readable(connection.fileno()):
             return
         try:
             self.engine.dialect.do_ping(connection)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from kork.background import background
 from kork.bus import Consumer, Event, Outbox, Relay, create_consumer_tables, create_outbox_tables
@@ -154,3 +155,12 @@ async def test_a_notification_arrives_and_a_lost_connection_is_told(
         again = await inbox.next(10)
         assert again is not None
         assert again.payload == "two"
+
+
+def test_a_connection_that_postgres_has_closed_is_not_used_again(database: Database):
+    with database.connect() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with psycopg.connect(database.settings.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with database.connect() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
