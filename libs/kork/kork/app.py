@@ -161,8 +161,8 @@ async def liveness() -> dict[str, str]:
 
 
 @_front.get("/metrics", include_in_schema=False)
-async def metrics() -> Response:
-    """Give the metrics in Prometheus' text format."""
+def metrics() -> Response:
+    """Give the metrics in Prometheus' text format. Some are counted in a database now, so on a thread."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,6 +14,7 @@ from orca.admin.endpoints import admin_router
 from orca.bell import Bell, CeleryBell
 from orca.capabilities.endpoints import capability_router
 from orca.clock import Clock
+from orca.execution.backlog import counted
 from orca.execution.service import ExecutionService
 from orca.expressions import PipelineExpressions
 from orca.launching.endpoints import launching_router
@@ -39,8 +40,9 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         work: list[Awaitable[None]] = [Relay(database, settings.redis.url).run()]
         if settings.embedded:
             work.append(Clock(settings, bell).run())
-        async with background(*work):
-            yield
+        with counted(database):
+            async with background(*work):
+                yield
         await front50.aclose()
         database.dispose()
 

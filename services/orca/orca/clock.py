@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from kork.clock import EpochMillis
-from kork.telemetry import gauge, log
+from kork.telemetry import counter, gauge, log
 from psycopg import sql
 
 from orca.bell import Bell, CeleryBell
@@ -18,6 +18,7 @@ from orca.settings import OrcaSettings
 
 _log = log("orca.clock")
 _leading = gauge("orca_clock_leads", "Whether this process' clock leads")
+_taken_over = counter("orca_leases_taken_over_total", "Executions whose task was taken from a worker that went silent")
 _LEADER_LOCK = 0x6F726361
 _LONGEST_SLEEP_SECONDS = 5.0
 _SWEEP_EVERY_MS = 60_000
@@ -130,6 +131,7 @@ class Clock:
                 _log.warning("executions.forgotten", ids=[row[0] for row in forgotten][:20])
         lost = await _rows(connection, _TAKE_LOST, values)
         if lost:
+            _taken_over.inc(len(lost))
             _log.warning("leases.taken_over", executions=[row[0] for row in lost][:20])
         due = await _rows(connection, _TAKE_DUE, values)
         untaken = await _rows(connection, _TAKE_UNTAKEN, values)

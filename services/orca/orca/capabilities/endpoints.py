@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
+from orca.answers import answer
 from orca.capabilities.functions import described_functions
-from orca.documents import answer
 from orca.settings import OrcaSettings
 from orca.stages.preconfigured_webhook import listed
 

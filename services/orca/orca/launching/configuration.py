@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from kork.clock import EpochMillis
+from kork.documents import Document, as_list, as_object, json_type
 from kork.errors import BadRequest
 from kork.identity import Identity
 from spel import render_tree
 
-from orca.documents import Document, as_list, as_object, json_type
 from orca.execution.model import Execution, StageExecution
 from orca.expressions.functions import PURE
 from orca.launching.graph import InvalidPipeline, stages_of

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from kork.app import run_sync
+from kork.bodies import JsonBody, JsonObject, OptionalJsonObject
 from kork.caller import CurrentUser
+from kork.documents import Document, as_list, as_object
 from kork.errors import NotFound, UpstreamError
 from kork.http import ServiceClient
 
-from orca.documents import Document, JsonBody, JsonObject, OptionalJsonObject, answer, as_list, as_object
+from orca.answers import answer
 from orca.launching.service import Launcher
 
 Origin = Annotated[str, Header(alias="X-SPINNAKER-USER-ORIGIN")]

@@ -3,9 +3,8 @@
 from collections import Counter
 from typing import Any, cast
 
+from kork.documents import Document, as_list, as_object, json_type
 from kork.errors import BadRequest
-
-from orca.documents import Document, as_list, as_object, json_type
 
 ILLEGAL_ARGUMENT = "java.lang.IllegalArgumentException"
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from kork.clock import now_ms
 from kork.database import Database
+from kork.documents import Document
 from kork.errors import BadRequest, SpinnakerError
 from kork.identity import Identity
 from kork.ids import new_ulid
 
 from orca.artifacts import resolve_for_start
 from orca.bell import Bell
-from orca.documents import Document
 from orca.execution.changes import execution_event, updated_event
 from orca.execution.concurrency import Turns
 from orca.execution.listing import Executions

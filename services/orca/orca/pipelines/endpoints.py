@@ -3,10 +3,11 @@
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
+from kork.bodies import JsonBody, JsonObject, OptionalJsonObject
 from kork.caller import CurrentUser
 from kork.errors import BadRequest
 
-from orca.documents import JsonBody, JsonObject, OptionalJsonObject, answer
+from orca.answers import answer
 from orca.execution.model import Execution
 from orca.execution.served import execution_document
 from orca.execution.service import ExecutionService

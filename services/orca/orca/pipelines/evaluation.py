@@ -2,9 +2,9 @@
 
 from typing import Any, cast
 
+from kork.documents import Document, as_list, as_object
 from spel import SpelError, plain, render_tree
 
-from orca.documents import Document, as_list, as_object
 from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.execution.operations import stage_in
 from orca.execution.service import ExecutionService

@@ -9,9 +9,9 @@ import orjson
 import re2  # pyright: ignore[reportMissingTypeStubs]
 from kork.clock import now_ms
 from kork.database import Database
+from kork.documents import Document, as_object
 from kork.errors import BadRequest
 
-from orca.documents import Document, as_object
 from orca.execution.listing import Executions, Keep, Search
 from orca.execution.model import Execution, JsonMap
 from orca.execution.served import execution_document

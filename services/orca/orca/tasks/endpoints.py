@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from kork.bodies import JsonBody, JsonObject
 from kork.caller import CurrentUser
 from kork.clock import now_ms
 from kork.database import Database
+from kork.documents import as_list
 
-from orca.documents import JsonBody, JsonObject, answer, as_list
+from orca.answers import answer
 from orca.execution.listing import Executions, Search
 from orca.execution.served import execution_document
 from orca.execution.service import ExecutionService
