@@ -15,7 +15,8 @@ from kork.telemetry import configure_logging
 from kork.tracing import configure_tracing, end_tracing
 
 from gennaker.configuration import Configuration
-from gennaker.platform.apis import make_apps, open_sockets, serving
+from gennaker.platform.apis import make_apps, serving
+from gennaker.platform.ports import open_sockets
 
 
 def main() -> None:

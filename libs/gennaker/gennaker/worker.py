@@ -1,7 +1,7 @@
 """The platform's worker: `python -m gennaker.worker CONFIGURATION`.
 
 One Celery worker on threads for all queues. It says that it works by writing its process id to
-`run/worker.ready` in the platform's home.
+`run/worker.ready` in the platform's home, and answers probes and `/metrics` where `probes.port` is set.
 """
 
 import os
@@ -14,6 +14,8 @@ from typing import Any
 from celery import signals
 from kork.bell import CLOUDDRIVER_QUEUE, ORCA_QUEUE, ORCA_TASKS_QUEUE
 from kork.celery import make_celery
+from kork.database import Database
+from kork.probes import serve_probes
 from kork.settings import ServiceSettings
 from kork.telemetry import configure_logging
 from kork.tracing import configure_tracing, end_tracing
@@ -31,6 +33,7 @@ def main() -> None:
     common = configuration.settings(ServiceSettings)
     configure_logging(common.logging)
     configure_tracing("worker", common.telemetry)
+    serve_probes(common, Database(common.database, schema="orca"))
     app: Any = make_celery(common)
     for service in SERVICES:
         if find_spec(f"{service.name}.worker"):

@@ -8,10 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-import psycopg
-from psycopg import sql
-
 from gennaker.embedded.process import EmbeddedServerError, ServerProcess, before_exec, free_port, require_free
 
 _READY_SECONDS = 30.0
@@ -127,6 +123,8 @@ class EmbeddedPostgres:
             time.sleep(_POLL_SECONDS)
 
     def _processes(self) -> Iterator[int]:
+        import psutil
+
         for process in psutil.process_iter(["name", "cwd"]):
             if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data_dir):
                 yield process.pid
@@ -153,6 +151,8 @@ class EmbeddedPostgres:
             raise EmbeddedServerError(f"Postgres can't make its data in {self.data_dir}: {made.stderr.strip()}")
 
     def _answers(self) -> bool:
+        import psycopg
+
         try:
             with psycopg.connect(self.url_of("postgres"), connect_timeout=2):
                 return True
@@ -160,6 +160,9 @@ class EmbeddedPostgres:
             return False
 
     def _create_database(self) -> None:
+        import psycopg
+        from psycopg import sql
+
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone()
             if not found:

@@ -11,7 +11,6 @@ import uvicorn
 from kork.settings import ServiceSettings
 
 from gennaker.exits import PlatformError
-from gennaker.platform.ports import listen
 from gennaker.services import SERVICES
 
 _GRACE_SECONDS = 3
@@ -41,20 +40,6 @@ class _Api(uvicorn.Server):
             self._before_shutdown()
         self.should_exit = True
         self._stop.set()
-
-
-def open_sockets(settings: Mapping[str, ServiceSettings]) -> dict[str, socket.socket]:
-    """Take the ports of all services, before anything else is started. Raises `PlatformError`."""
-    opened: dict[str, socket.socket] = {}
-    try:
-        for name, own in settings.items():
-            endpoint = getattr(own.services, name)
-            opened[name] = listen(name, endpoint.host, endpoint.port)
-    except PlatformError:
-        for taken in opened.values():
-            taken.close()
-        raise
-    return opened
 
 
 def make_apps(settings: Mapping[str, ServiceSettings]) -> dict[str, Any]:

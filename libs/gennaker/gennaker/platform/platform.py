@@ -11,15 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from kork.settings import ServiceSettings
-from sqlalchemy.exc import SQLAlchemyError
 
 from gennaker.configuration import Configuration
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from gennaker.exits import PlatformError
 from gennaker.platform.children import Keeper, Part, PythonProcess
-from gennaker.platform.external import check_external
 from gennaker.platform.home import Home
-from gennaker.platform.ports import Ports
+from gennaker.platform.ports import Ports, open_sockets
 from gennaker.services import SERVICES
 
 Report = Callable[[str, str, float | None], None]
@@ -142,13 +140,11 @@ class Platform:
 
         Children end with the thread that started them, so call this from one that stays.
         """
-        from gennaker.platform.apis import make_apps, open_sockets
-
         try:
             self._sockets = open_sockets(self._settings)
-            self._apps = ThreadPoolExecutor(1).submit(make_apps, self._settings)
             self._start_redis()
             self._launch_worker()
+            self._apps = ThreadPoolExecutor(1).submit(_import_and_make_apps, self._settings)
             self._start_postgres()
             self._migrate()
         except BaseException:
@@ -210,6 +206,8 @@ class Platform:
     def _start_server(self, name: str, server: EmbeddedPostgres | EmbeddedRedis | None) -> None:
         with self._timed(name) as detail:
             if server is None:
+                from gennaker.platform.external import check_external
+
                 detail.append(check_external(name, self._common))
             else:
                 server.start()
@@ -217,6 +215,7 @@ class Platform:
 
     def _migrate(self) -> None:
         from kork.database import Database
+        from sqlalchemy.exc import SQLAlchemyError
 
         def migrate(name: str) -> None:
             database = Database(self._settings[name].database, schema=name)
@@ -227,7 +226,10 @@ class Platform:
 
         names = [service.name for service in SERVICES if service.has_database]
         with self._timed("Schemas") as detail, ThreadPoolExecutor(len(names)) as threads:
-            list(threads.map(migrate, names))
+            try:
+                list(threads.map(migrate, names))
+            except SQLAlchemyError as error:
+                raise PlatformError(f"The schemas can't be made: {str(error).splitlines()[0]}") from error
             detail.append(", ".join(names))
 
     def _launch_worker(self) -> None:
@@ -266,8 +268,6 @@ class Platform:
             yield detail
         except EmbeddedServerError as error:
             raise PlatformError(str(error)) from error
-        except SQLAlchemyError as error:
-            raise PlatformError(f"{part} can't be made ready: {str(error).splitlines()[0]}") from error
         self._report(part, " ".join(detail), time.monotonic() - started)
 
     def _ready_file(self, part: str) -> Path:
@@ -278,6 +278,12 @@ class Platform:
 
     def _apis_are_ready(self) -> bool:
         return _says(self._ready_file("apis"), self.apis.pid)
+
+
+def _import_and_make_apps(settings: dict[str, ServiceSettings]) -> dict[str, Any]:
+    from gennaker.platform.apis import make_apps
+
+    return make_apps(settings)
 
 
 def _says(file: Path, pid: int) -> bool:

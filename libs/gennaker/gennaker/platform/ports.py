@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from kork.settings import ServiceSettings
+
 from gennaker.embedded.process import free_port, port_in_use
 from gennaker.exits import PlatformError
 
@@ -62,6 +64,20 @@ def listen(name: str, host: str, port: int) -> socket.socket:
             "Stop what listens there, or move all ports with --port-offset."
         ) from error
     opened.setblocking(False)
+    return opened
+
+
+def open_sockets(settings: Mapping[str, ServiceSettings]) -> dict[str, socket.socket]:
+    """Take the ports of all services, before anything else is started. Raises `PlatformError`."""
+    opened: dict[str, socket.socket] = {}
+    try:
+        for name, own in settings.items():
+            endpoint = getattr(own.services, name)
+            opened[name] = listen(name, endpoint.host, endpoint.port)
+    except PlatformError:
+        for taken in opened.values():
+            taken.close()
+        raise
     return opened
 
 
