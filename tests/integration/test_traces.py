@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from gennaker.embedded.process import free_port
 from gennaker.platform import Configuration, Platform, Ports
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from testcluster import ClusterAccess
@@ -17,6 +18,7 @@ from testcluster import ClusterAccess
 pytestmark = pytest.mark.timeout(180)
 Json = dict[str, Any]
 REQUEST_ID = "ci-delivery-4711"
+PROBES_PORT = free_port()
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def traced(
         "kubernetes": {"accounts": [{"name": "sandbox", "kubeconfigFile": str(cluster.kubeconfig)}]},
         "telemetry": {"endpoint": collector.url},
         "logging": {"level": "debug"},
+        "probes": {"port": PROBES_PORT},
     }
     with Platform(home, configuration=Configuration(overrides=overrides), ports=Ports.free()) as running:
         yield running
@@ -206,6 +209,12 @@ def test_a_webhook_is_one_trace_and_one_request_id_from_gate_to_the_kubernetes_a
     assert "start.accepted" in {line["event"] for line in of_apis}
     done = {line["event"]: line["execution"] for line in of_worker}
     assert done["execution.completed"] == done["operation.ended"] == execution["id"]
+
+
+def test_the_worker_tells_its_metrics_and_its_health(traced: Platform, wait_until: Callable[..., Any]):
+    with httpx.Client(base_url=f"http://127.0.0.1:{PROBES_PORT}") as worker:
+        assert "orca_io_tasks_total" in worker.get("/metrics").text
+        wait_until(lambda: worker.get("/health").status_code == 200)
 
 
 def chain_to(root: SpanSeen, span: SpanSeen, collector: Collector) -> list[SpanSeen]:

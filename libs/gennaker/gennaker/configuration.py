@@ -5,9 +5,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from kork.settings import ServiceSettings, SettingsError, load_settings
+from kork.settings import ServiceSettings, SettingsError, load_settings, merge
 
 from gennaker.exits import Exit, PlatformError
 from gennaker.services import SERVICES
@@ -39,7 +39,7 @@ class Configuration:
         """Add overrides, the later ones above."""
         merged = dict(self.overrides)
         for layer in more:
-            merged = _merge(merged, layer)
+            merged = merge(merged, layer)
         return Configuration(self.file, merged)
 
     def save(self, path: Path) -> None:
@@ -53,14 +53,3 @@ class Configuration:
         """Read what `save` wrote."""
         document = json.loads(path.read_text())
         return cls(Path(document["file"]) if document["file"] else None, document["overrides"])
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        if isinstance(under, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(cast(Mapping[str, Any], under), cast(Mapping[str, Any], value))
-        else:
-            merged[key] = value
-    return merged

@@ -159,7 +159,7 @@ def load_settings(
     layers = [_read_file(file) if file else {}, _read_environment(env), dict(overrides or {})]
     tree: dict[str, Any] = {}
     for layer in layers:
-        tree = _merge(tree, layer)
+        tree = merge(tree, layer)
     known = _known_sections(model)
     faults = [_unknown(key, known, "") for key in tree if key not in known]
     own = {key: value for key, value in tree.items() if key in _keys(model)}
@@ -204,12 +204,13 @@ def _read_environment(env: Mapping[str, str]) -> dict[str, Any]:
     return tree
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one tree of settings over another, section by section."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
         if isinstance(under, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(cast(Mapping[str, Any], under), cast(Mapping[str, Any], value))
+            merged[key] = merge(cast(Mapping[str, Any], under), cast(Mapping[str, Any], value))
         else:
             merged[key] = value
     return merged
