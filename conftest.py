@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
 from kork.testing import waiting
+from redis import Redis
 
 pytest_plugins = ["testcluster.fixtures"]
 
@@ -46,8 +47,11 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedR
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedRedis) -> str:
-    """The address of a Redis database that no other test of this worker uses."""
-    return redis_server.url_of(next(_names) % 256)
+    """The address of an empty Redis database that no other test of this worker uses now."""
+    url = redis_server.url_of(next(_names) % 256)
+    with Redis.from_url(url) as redis:
+        redis.flushdb()
+    return url
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from orca.pipelines.endpoints import pipeline_router
 from orca.pipelines.evaluation import Evaluations
 from orca.pipelines.listing import PipelineLists
 from orca.settings import OrcaSettings
+from orca.stages.installed import catalogue_for
 from orca.tasks.endpoints import task_router
-from orca.worker import catalogue_for
 
 
 def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:

@@ -18,7 +18,7 @@ from orca.execution.model import Execution, StageExecution
 from orca.expressions import PipelineExpressions
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
-from orca.stages.preconfigured_webhook import preconfigured_webhooks
+from orca.stages.installed import catalogue_for
 from orca.stages.view import Calls, Services
 
 _log = log("orca.worker")
@@ -50,11 +50,6 @@ def make_driver(settings: OrcaSettings, bell: Bell, catalogue: StageCatalogue | 
     """Make what drives executions."""
     database = Database(settings.database, schema="orca")
     return Driver(database, settings, bell, catalogue or catalogue_for(settings), PipelineExpressions())
-
-
-def catalogue_for(settings: OrcaSettings) -> StageCatalogue:
-    """Give the installed stage types, with those that the settings add (prepared webhooks)."""
-    return StageCatalogue.load().with_types(preconfigured_webhooks(settings.webhook))
 
 
 class Worker:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -67,6 +68,8 @@ async def _serve(platform: Platform, lines: StatusLines) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with platform.serve():
+        gc.freeze()
+        gc.enable()
         print(f"Ready in {lines.ready():.1f} s.", flush=True)
         print(addresses(platform), flush=True)
         print("Ctrl-C stops it.", flush=True)
