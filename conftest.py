@@ -56,7 +56,7 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 
 @pytest.fixture
 def wait_until() -> Callable[..., object]:
-    """Wait for a condition: `wait_until(lambda: …, timeout=10)` fails with what it last saw."""
+    """Wait for a condition: `wait_until(lambda: …)` fails with what it last saw."""
     return waiting.wait_until
 
 

@@ -137,4 +137,4 @@ def test_without_redis_executions_wait_and_none_is_lost(platform: Platform, wait
         assert client.post("/orchestrate", json=body).status_code == 200
         assert client.get("/health").status_code == 200
         platform.redis.start()
-        wait_until(lambda: statuses(client, [execution_id]) == {execution_id: "SUCCEEDED"}, timeout=60)
+        wait_until(lambda: statuses(client, [execution_id]) == {execution_id: "SUCCEEDED"})

@@ -81,7 +81,7 @@ def test_a_judgment_is_given_and_the_exit_code_is_the_execution_s_result(
     execution = started["id"]
     assert gennaker("execution", "watch", execution, "--timeout", "0").exit_code == Exit.STILL_RUNNING
 
-    wait_until(lambda: gennaker("judge", execution, "continue", "--input", "blue").exit_code == Exit.OK, timeout=30)
+    wait_until(lambda: gennaker("judge", execution, "continue", "--input", "blue").exit_code == Exit.OK)
     watched = gennaker("execution", "watch", execution)
     assert watched.exit_code == Exit.OK
     assert "SUCCEEDED" in watched.stdout
@@ -96,7 +96,7 @@ def test_a_stopped_judgment_fails_the_execution(
     gennaker("pipeline", "save", str(pipeline))
     execution = gennaker("pipeline", "execute", application, "ask first").stdout.strip()
 
-    wait_until(lambda: gennaker("judge", execution, "stop").exit_code == Exit.OK, timeout=30)
+    wait_until(lambda: gennaker("judge", execution, "stop").exit_code == Exit.OK)
     assert gennaker("pipeline", "watch", execution).exit_code == Exit.FAILED
 
 

@@ -74,7 +74,7 @@ def test_it_starts_a_killed_worker_again_and_leaves_nothing_behind(
     first = running.worker()
     assert first is not None
     os.kill(first.pid, signal.SIGKILL)
-    wait_until(lambda: (new := running.worker()) is not None and new.pid != first.pid, timeout=60)
+    wait_until(lambda: (new := running.worker()) is not None and new.pid != first.pid)
     assert running.said("Worker ended; starting it again")
 
     children = running.children()

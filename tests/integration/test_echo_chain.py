@@ -100,7 +100,7 @@ def test_a_webhook_runs_a_pipeline_and_its_end_runs_another_once(chain: Chain, w
     second = chain.save(
         "second", ends, ends | {"runAsUser": "robot"}, expectedArtifacts=expected, stages=[wait_stage()]
     )
-    wait_until(lambda: chain.matches("ci"), timeout=5)
+    wait_until(lambda: chain.matches("ci"))
     with chain.orca() as orca:
         assert chain.fire({"branch": "dev", "artifacts": [image]})["matched"] == []
         fired = chain.fire({"branch": "main", "parameters": {"tag": "7"}, "artifacts": [image]})
@@ -125,13 +125,13 @@ def test_a_webhook_runs_a_pipeline_and_its_end_runs_another_once(chain: Chain, w
 
 def test_what_fired_while_orca_was_away_runs_when_it_is_back_each_once(chain: Chain, wait_until: WaitUntil):
     pipeline = chain.save("deploy", hook(), stages=[wait_stage()])
-    wait_until(lambda: chain.matches("ci"), timeout=5)
+    wait_until(lambda: chain.matches("ci"))
     started = [chain.fire({"n": n})["matched"][0]["executionId"] for n in range(5)]
     manual = chain.echo.post("/manual/shop/deploy", json={"parameters": {"by": "hand"}}).json()["ref"]
     wait_until(lambda: chain.echo.get("/starts").json()[-1]["attempts"] >= 2)
     with chain.orca() as orca:
         wanted = {*started, manual.removeprefix("/pipelines/")}
-        wait_until(lambda: not chain.echo.get("/starts", params={"state": "waiting"}).json(), timeout=20)
+        wait_until(lambda: not chain.echo.get("/starts", params={"state": "waiting"}).json())
         for id in wanted:
             assert orca.wait_end(id)["status"] == "SUCCEEDED"
         stored = orca.get("/pipelines", pipelineConfigIds=pipeline["id"], limit=20)
@@ -158,12 +158,12 @@ def test_a_start_that_orca_refuses_is_seen_as_one_failed_execution(chain: Chain,
 
 def test_a_saved_pipeline_is_known_within_a_second_and_a_deleted_one_is_not(chain: Chain, wait_until: WaitUntil):
     first = chain.save("first", hook(source="one"))
-    wait_until(lambda: chain.matches("one"), timeout=5)
+    wait_until(lambda: chain.matches("one"))
     changed = dict(first) | {"triggers": [hook(source="two")]}
     assert chain.front50.post("/pipelines", json=changed).status_code == 200
-    wait_until(lambda: chain.matches("two") and not chain.matches("one"), timeout=1)
+    wait_until(lambda: chain.matches("two") and not chain.matches("one"))
     assert chain.front50.delete("/pipelines/shop/first").status_code == 200
-    wait_until(lambda: not chain.matches("two"), timeout=1)
+    wait_until(lambda: not chain.matches("two"))
 
 
 def test_receivers_hear_of_the_execution_and_judges_are_asked(chain: Chain, wait_until: WaitUntil):
@@ -177,12 +177,12 @@ def test_receivers_hear_of_the_execution_and_judges_are_asked(chain: Chain, wait
         chain.save("deploy", notifications=[told], stages=stages)
         with chain.orca() as orca:
             id = chain.echo.post("/manual/shop/deploy").json()["ref"].removeprefix("/pipelines/")
-            wait_until(lambda: "manualJudgment" in {body["event"] for _, body in receiver.received}, timeout=20)
+            wait_until(lambda: "manualJudgment" in {body["event"] for _, body in receiver.received})
             [stage] = orca.execution(id)["stages"]
             answer = orca.client.patch(f"/pipelines/{id}/stages/{stage['id']}", json={"judgmentStatus": "continue"})
             assert answer.status_code == 200
             assert orca.wait_end(id)["status"] == "SUCCEEDED"
-            wait_until(lambda: len(receiver.received) >= 4, timeout=20)
+            wait_until(lambda: len(receiver.received) >= 4)
     finally:
         receiver.stop()
     assert sorted(body["event"] for _, body in receiver.received) == [

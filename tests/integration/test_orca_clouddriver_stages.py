@@ -212,7 +212,7 @@ def test_a_cancelled_rollout_ends_at_once(orca: Orca, namespace: str):
     late["spec"]["progressDeadlineSeconds"] = 600
     late["spec"]["template"]["metadata"]["annotations"] = {"testcluster/ready-after": "600s"}
     id = orca.start(deploy(namespace, late))
-    orca.wait(id, lambda seen: seen["stages"][0]["context"].get("messages"), timeout=30)
+    orca.wait(id, lambda seen: seen["stages"][0]["context"].get("messages"))
     orca.client.put(f"/pipelines/{id}/cancel").raise_for_status()
     execution = orca.wait_end(id)
     assert (execution["status"], execution["stages"][0]["status"]) == ("CANCELED", "CANCELED")

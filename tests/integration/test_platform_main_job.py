@@ -81,7 +81,7 @@ def test_a_webhook_goes_through_staging_and_an_approval_to_production_and_a_bad_
     def started() -> list[Json]:
         return gate.get("applications", application, "pipelines", limit=5)
 
-    wait_until(started, timeout=60)
+    wait_until(started)
     [execution] = started()
     assert execution["trigger"]["eventId"] == event["eventId"]
     assert execution["trigger"]["parameters"] == {"tag": "1.4.0"}

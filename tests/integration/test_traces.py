@@ -181,15 +181,15 @@ def test_a_webhook_is_one_trace_and_one_request_id_from_gate_to_the_kubernetes_a
             span for span in posted if any(each.name == "start execution" for each in collector.trace(span.trace_id))
         ]
 
-    [root] = wait_until(webhook, timeout=30)
+    [root] = wait_until(webhook)
     assert root.parent_id == ""
 
     def applied() -> list[SpanSeen]:
         calls = [span for span in collector.trace(root.trace_id) if span.name == "PATCH kubernetes"]
         return [span for span in calls if f"/namespaces/{namespace}/configmaps/" in span.attributes["url.path"]]
 
-    [call] = wait_until(applied, timeout=30)
-    wait_until(lambda: chain_to(root, call, collector), timeout=30)
+    [call] = wait_until(applied)
+    wait_until(lambda: chain_to(root, call, collector))
     assert [(span.service, span.name) for span in chain_to(root, call, collector)] == [
         ("gate", "POST /webhooks/{type}/{source}"),
         ("gate", "POST echo"),

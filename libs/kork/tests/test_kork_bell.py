@@ -16,7 +16,7 @@ def test_a_worker_reads_each_call(redis_url: str):
     with Connection(redis_url) as connection:
         queue = connection.SimpleQueue("works")
         for _ in range(2):
-            message = queue.get(timeout=5)
+            message = queue.get(timeout=60)
             assert (message.headers["task"], message.content_type) == ("do.this", "application/json")
             read.append(message.payload[0])
             message.ack()

@@ -290,7 +290,7 @@ def test_a_kind_that_is_new_in_the_cluster_is_found(
             return False
 
     try:
-        wait_until(found, timeout=20)
+        wait_until(found)
     finally:
         cluster.kubectl("delete", "crd", f"gizmos.{group}", "--wait=false")
         client.close()

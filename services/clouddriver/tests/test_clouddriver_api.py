@@ -103,7 +103,7 @@ def test_a_rollout_is_followed_through_its_manifest(
 ):
     cluster.apply(workload("Deployment", "web", namespace, "deployment web"))
     path = f"/manifests/main/{namespace}/deployment web"
-    wait_until(lambda: api.get(path).json()["status"]["stable"]["state"], timeout=60)
+    wait_until(lambda: api.get(path).json()["status"]["stable"]["state"])
     found = api.get(path).json()
     assert (found["account"], found["name"], found["location"]) == ("main", "deployment web", namespace)
     assert found["moniker"]["app"] == "shop"
@@ -176,8 +176,8 @@ def test_an_application_shows_its_clusters_server_groups_managers_and_balancers(
     def groups() -> dict[str, dict[str, Any]]:
         return {g["displayName"].split("-")[0]: g for g in api.get("/applications/shop/serverGroups").json()}
 
-    wait_until(lambda: {"web", "db"} <= groups().keys() and groups()["web"]["instanceCounts"]["up"] == 2, timeout=60)
-    wait_until(lambda: api.get("/applications/shop/loadBalancers").json(), timeout=10)
+    wait_until(lambda: {"web", "db"} <= groups().keys() and groups()["web"]["instanceCounts"]["up"] == 2)
+    wait_until(lambda: api.get("/applications/shop/loadBalancers").json())
     web = groups()["web"]
     assert (web["cluster"], web["account"], web["region"]) == ("deployment web", "main", namespace)
     assert (web["type"], web["cloudProvider"], web["isDisabled"]) == ("kubernetes", "kubernetes", False)
@@ -246,7 +246,7 @@ def test_a_console_shows_each_container_or_why_not(
 ):
     cluster.apply(workload("StatefulSet", "db", namespace, "statefulSet db", 1))
     path = f"/instances/main/{namespace}/pod db-0/console"
-    wait_until(lambda: api.get(path).json()["output"][0]["name"] == "web", timeout=30)
+    wait_until(lambda: api.get(path).json()["output"][0]["name"] == "web")
     gone = api.get(f"/instances/main/{namespace}/pod nope/console").json()["output"]
     assert gone == [{"name": "Error", "output": "Failed to retrieve pod data; pod may have been deleted."}]
     assert api.get("/instances/main/elsewhere/pod db-0/console").status_code == 403
@@ -255,6 +255,6 @@ def test_a_console_shows_each_container_or_why_not(
 def test_a_refresh_has_nothing_to_do_and_what_is_watched_is_listed(api: TestClient, namespace: str, wait_until: Wait):
     assert api.post("/cache/kubernetes/Manifest", json={}).json() == {"cachedIdentifiersByType": {}}
     assert api.get("/cache/kubernetes/Manifest").json() == []
-    wait_until(lambda: api.get("/accounts/health").json()[0]["status"] == "UP", timeout=30)
+    wait_until(lambda: api.get("/accounts/health").json()[0]["status"] == "UP")
     listed = {item["id"]: item["details"]["state"] for item in api.get("/cache/introspection").json()}
     assert listed[f"main/deployment/{namespace}"] == "WATCHING"

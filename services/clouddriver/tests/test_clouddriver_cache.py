@@ -77,7 +77,7 @@ def test_changes_and_deletions_in_the_cluster_become_visible(
     cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait
 ):
     with start(account("main", cluster.kubeconfig)) as platform:
-        wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+        wait_until(lambda: platform.health("main")["status"] == "UP")
         cluster.apply(config_map("shop", namespace, "one"))
         wait_until(lambda: platform.stored("main", "ConfigMap", namespace).get("shop"))
         cluster.apply(config_map("shop", namespace, "two"))
@@ -94,8 +94,8 @@ def test_stored_objects_have_no_managed_fields_and_secrets_no_data(
         cluster.kubectl(
             "annotate", "secret", "s", "-n", namespace, "kubectl.kubernetes.io/last-applied-configuration=hunter2xyz"
         )
-        wait_until(lambda: "s" in platform.stored("main", "Secret", namespace), timeout=30)
-        wait_until(lambda: platform.store.known("main", ref("Secret", namespace, "s")).fresh, timeout=30)
+        wait_until(lambda: "s" in platform.stored("main", "Secret", namespace))
+        wait_until(lambda: platform.store.known("main", ref("Secret", namespace, "s")).fresh)
         with platform.database.connect() as connection:
             bodies = connection.execute(text("SELECT body::text FROM resource WHERE NOT deleted")).scalars().all()
         assert bodies
@@ -116,12 +116,12 @@ def test_what_vanished_while_nobody_watched_is_removed_and_what_came_is_added(
     main = account("main", cluster.kubeconfig, namespaces=[namespace])
     cluster.apply(config_map("old", namespace, "x"), config_map("stays", namespace, "x"))
     with start(main) as platform:
-        wait_until(lambda: {"old", "stays"} <= platform.stored("main", "ConfigMap", namespace).keys(), timeout=30)
+        wait_until(lambda: {"old", "stays"} <= platform.stored("main", "ConfigMap", namespace).keys())
     cluster.kubectl("delete", "configmap", "old", "-n", namespace)
     cluster.apply(config_map("new", namespace, "x"))
     with start(main) as platform:
-        wait_until(lambda: "new" in platform.stored("main", "ConfigMap", namespace), timeout=30)
-        wait_until(lambda: "old" not in platform.stored("main", "ConfigMap", namespace), timeout=30)
+        wait_until(lambda: "new" in platform.stored("main", "ConfigMap", namespace))
+        wait_until(lambda: "old" not in platform.stored("main", "ConfigMap", namespace))
         assert "stays" in platform.stored("main", "ConfigMap", namespace)
 
 
@@ -131,7 +131,7 @@ def test_an_account_with_rights_in_one_namespace_works_there_and_says_what_it_la
     kubeconfig = cluster.service_account_kubeconfig(namespace, "narrow", READER)
     cluster.apply(config_map("shop", namespace, "x"))
     with start(account("narrow", kubeconfig)) as platform:
-        wait_until(lambda: "shop" in platform.stored("narrow", "ConfigMap", namespace), timeout=30)
+        wait_until(lambda: "shop" in platform.stored("narrow", "ConfigMap", namespace))
         wait_until(
             lambda: (
                 platform.health("narrow")["status"] == "DEGRADED"
@@ -149,7 +149,7 @@ def test_a_narrow_account_that_names_its_namespace_is_well(
 ):
     kubeconfig = cluster.service_account_kubeconfig(namespace, "narrow", READER)
     with start(account("narrow", kubeconfig, namespaces=[namespace])) as platform:
-        wait_until(lambda: platform.health("narrow")["status"] == "UP", timeout=30)
+        wait_until(lambda: platform.health("narrow")["status"] == "UP")
         assert platform.api.get("/health").json()["components"]["kubernetes"]["status"] == "UP"
 
 
@@ -159,7 +159,7 @@ def test_a_kind_that_may_not_be_listed_is_named_the_rest_works_and_a_grant_heals
     only_maps: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
     kubeconfig = cluster.service_account_kubeconfig(namespace, "maps", only_maps)
     with start(account("maps", kubeconfig, namespaces=[namespace], kinds=["configMap", "secret"])) as platform:
-        wait_until(lambda: platform.states("maps").get("configmap") == "WATCHING", timeout=30)
+        wait_until(lambda: platform.states("maps").get("configmap") == "WATCHING")
         wait_until(lambda: platform.health("maps")["status"] == "DEGRADED")
         health = platform.health("maps")
         assert "secrets" in health["reason"]
@@ -175,13 +175,13 @@ def test_a_kind_that_may_be_listed_but_not_watched_is_listed_from_time_to_time(
     no_watch: list[PolicyRule] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}]
     kubeconfig = cluster.service_account_kubeconfig(namespace, "polls", no_watch)
     with start(account("polls", kubeconfig, namespaces=[namespace], kinds=["configMap"])) as platform:
-        wait_until(lambda: platform.states("polls").get("configmap") == "POLLING", timeout=30)
+        wait_until(lambda: platform.states("polls").get("configmap") == "POLLING")
         wait_until(lambda: platform.health("polls")["status"] == "DEGRADED")
         assert "may not watch configmaps" in platform.health("polls")["reason"]
         cluster.apply(config_map("shop", namespace, "x"))
-        wait_until(lambda: "shop" in platform.stored("polls", "ConfigMap", namespace), timeout=30)
+        wait_until(lambda: "shop" in platform.stored("polls", "ConfigMap", namespace))
         cluster.kubectl("delete", "configmap", "shop", "-n", namespace)
-        wait_until(lambda: "shop" not in platform.stored("polls", "ConfigMap", namespace), timeout=30)
+        wait_until(lambda: "shop" not in platform.stored("polls", "ConfigMap", namespace))
 
 
 def test_accounts_in_trouble_are_reported_leave_the_others_alone_and_heal_when_the_file_is_mended(
@@ -198,12 +198,12 @@ def test_accounts_in_trouble_are_reported_leave_the_others_alone_and_heal_when_t
     accounts = [account("main", cluster.kubeconfig)]
     accounts += [account(path.name, path) for path in (broken, absent, unreachable, stranger)]
     with start(*accounts) as platform:
-        wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+        wait_until(lambda: platform.health("main")["status"] == "UP")
         for path, word in ((broken, "not YAML"), (absent, "can't be read"), (unreachable, "can't be reached")):
-            wait_until(lambda path=path: platform.health(path.name)["status"] == "DOWN", timeout=30)
+            wait_until(lambda path=path: platform.health(path.name)["status"] == "DOWN")
             assert word in platform.health(path.name)["reason"]
             assert str(path) in platform.health(path.name)["fix"]
-        wait_until(lambda: platform.health("stranger")["status"] == "DOWN", timeout=30)
+        wait_until(lambda: platform.health("stranger")["status"] == "DOWN")
         assert "doesn't know who account 'stranger' is" in platform.health("stranger")["reason"]
         health = platform.api.get("/health")
         assert (health.status_code, health.json()["components"]["kubernetes"]["status"]) == (200, "DEGRADED")
@@ -219,14 +219,14 @@ def test_accounts_in_trouble_are_reported_leave_the_others_alone_and_heal_when_t
 def test_a_server_that_stops_and_comes_back_is_followed_again(own_cluster: TestCluster, start: Any, wait_until: Wait):
     cluster = own_cluster.access
     with start(account("main", cluster.kubeconfig)) as platform:
-        wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+        wait_until(lambda: platform.health("main")["status"] == "UP")
         own_cluster.kill_apiserver()
-        wait_until(lambda: platform.health("main")["status"] == "DOWN", timeout=30)
+        wait_until(lambda: platform.health("main")["status"] == "DOWN")
         assert "can't be reached" in platform.health("main")["reason"]
         own_cluster.restart_apiserver()
         cluster.apply(config_map("shop", "default", "x"))
         wait_until(lambda: platform.health("main")["status"] == "UP", timeout=HEALS)
-        wait_until(lambda: "shop" in platform.stored("main", "ConfigMap", "default"), timeout=30)
+        wait_until(lambda: "shop" in platform.stored("main", "ConfigMap", "default"))
 
 
 def test_what_changed_while_postgres_was_killed_becomes_visible(
@@ -235,15 +235,15 @@ def test_what_changed_while_postgres_was_killed_becomes_visible(
     with EmbeddedPostgres(tmp_path / "postgres") as postgres:
         main = account("main", cluster.kubeconfig, namespaces=[namespace])
         with start(main, url=postgres.url) as platform:
-            wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+            wait_until(lambda: platform.health("main")["status"] == "UP")
             cluster.apply(config_map("goes", namespace, "x"))
-            wait_until(lambda: "goes" in platform.stored("main", "ConfigMap", namespace), timeout=30)
+            wait_until(lambda: "goes" in platform.stored("main", "ConfigMap", namespace))
             postgres.kill()
             cluster.apply(config_map("comes", namespace, "x"))
             cluster.kubectl("delete", "configmap", "goes", "-n", namespace)
             assert platform.api.get("/accounts/health").status_code == 503
             postgres.start()
-            wait_until(lambda: platform.api.get("/accounts/health").status_code == 200, timeout=30)
+            wait_until(lambda: platform.api.get("/accounts/health").status_code == 200)
             wait_until(lambda: "comes" in platform.stored("main", "ConfigMap", namespace), timeout=HEALS)
             wait_until(lambda: "goes" not in platform.stored("main", "ConfigMap", namespace), timeout=HEALS)
             wait_until(lambda: platform.health("main")["status"] == "UP", timeout=HEALS)
@@ -257,8 +257,8 @@ def test_only_what_the_account_wants_is_stored(cluster: ClusterAccess, namespace
         config_map("ignored", namespace, "x", **ours, **{"caching.spinnaker.io/ignore": "true"}),
     )
     with start(account("main", cluster.kubeconfig, namespaces=[namespace], onlySpinnakerManaged=True)) as platform:
-        wait_until(lambda: "ours" in platform.stored("main", "ConfigMap", namespace), timeout=30)
-        wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+        wait_until(lambda: "ours" in platform.stored("main", "ConfigMap", namespace))
+        wait_until(lambda: platform.health("main")["status"] == "UP")
         assert set(platform.stored("main", "ConfigMap", namespace)) == {"ours"}
         cluster.kubectl("annotate", "configmap", "ours", "-n", namespace, "caching.spinnaker.io/ignore=true")
         wait_until(lambda: "ours" not in platform.stored("main", "ConfigMap", namespace))
@@ -266,7 +266,7 @@ def test_only_what_the_account_wants_is_stored(cluster: ClusterAccess, namespace
 
 def test_our_own_change_is_read_at_once(cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait):
     with start(account("main", cluster.kubeconfig)) as platform:
-        wait_until(lambda: platform.health("main")["status"] == "UP", timeout=30)
+        wait_until(lambda: platform.health("main")["status"] == "UP")
         client = platform.accounts.get("main").client
         for value in map(str, range(20)):
             platform.store.put("main", client.apply(config_map("shop", namespace, value)))

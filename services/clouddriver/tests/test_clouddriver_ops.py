@@ -509,7 +509,7 @@ def test_traffic_is_taken_from_a_replica_set_and_its_pods_and_given_back(
     balancer = service()
     balancer["spec"]["selector"] = {"lb": "shop"}
     clouddriver.deploy(namespace, deployment() | {"kind": "ReplicaSet"}, balancer, services=["service shop"])
-    wait_until(lambda: len(pods_behind()) == 2, timeout=30)
+    wait_until(lambda: len(pods_behind()) == 2)
     about = {"manifestName": "replicaSet shop-v000", "location": namespace}
     assert not clouddriver.run("disableManifest", **about)["status"]["failed"]
     assert pods_behind() == []

@@ -42,6 +42,7 @@ def create_app(settings: EchoSettings) -> FastAPI:
     redis = Redis.from_url(settings.redis.url, socket_timeout=2, socket_connect_timeout=2)
     triggers, senders, bells = TriggerCatalogue.load(), SenderCatalogue.load(), Bells(database)
     events = EventService(database, settings, triggers)
+    pipelines = PipelineSync(database, front50, settings, triggers, events, bells[PIPELINES])
     manual = ManualStarts(database, front50, settings, triggers)
     applications = ApplicationReceivers(front50)
     handler = BusHandler(settings, triggers, events, applications)
@@ -54,7 +55,7 @@ def create_app(settings: EchoSettings) -> FastAPI:
         async with background(
             bells.run(),
             consumer.run(),
-            PipelineSync(database, front50, settings, triggers, events, bells[PIPELINES]).run(),
+            pipelines.run(),
             Starter(database, orca, settings.starts, bells[STARTS]).run(),
             Scheduler(database, settings, triggers, bells[SCHEDULE]).run(),
             Announcer(database, applications, settings, senders, bells[NOTICES]).run(),
@@ -71,7 +72,7 @@ def create_app(settings: EchoSettings) -> FastAPI:
         "echo",
         settings,
         routers=[
-            event_router(events, manual, settings),
+            event_router(events, pipelines, manual, settings),
             start_router(database, manual),
             schedule_router(database, settings, triggers),
             notification_router(database, senders),

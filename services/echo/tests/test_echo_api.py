@@ -243,13 +243,13 @@ def test_echo_that_was_killed_starts_what_it_had_taken(
 
         process = run()
         try:
-            wait_until(lambda: answers() and is_loaded(echo_database), timeout=30)
+            wait_until(lambda: answers() and is_loaded(echo_database))
             assert client.post("/webhooks/webhook/ci", json={}).status_code == 200
             process.send_signal(signal.SIGKILL)
             process.wait(10)
             orca.start()
             process = run()
-            wait_until(lambda: len(orca.bodies) == 1, timeout=30)
+            wait_until(lambda: len(orca.bodies) == 1)
         finally:
             process.kill()
             process.wait(10)
@@ -312,12 +312,22 @@ def test_a_saved_pipeline_is_started_by_the_next_webhook(
 ):
     front50.save(hooked("p2", trigger={"source": "new"}))
     publish(redis_url, "front50.changes", "pipeline.saved", {"id": "p2", "application": "shop", "name": "x"})
-    wait_until(lambda: "p2" in remembered(echo_database), timeout=2)
+    wait_until(lambda: "p2" in remembered(echo_database))
     api.post("/webhooks/webhook/new", json={})
     wait_until(lambda: [body["id"] for body in orca.bodies] == ["p2"])
     del front50.pipelines["p2"]
     publish(redis_url, "front50.changes", "pipeline.deleted", {"id": "p2", "application": "shop", "name": "x"})
-    wait_until(lambda: "p2" not in remembered(echo_database), timeout=2)
+    wait_until(lambda: "p2" not in remembered(echo_database))
+    assert api.post("/webhooks/webhook/new?sync=true", json={}).json()["matched"] == []
+
+
+def test_a_webhook_that_follows_a_save_at_once_finds_the_pipeline(
+    api: TestClient, front50: Front50Peer, orca: OrcaPeer, wait_until: WaitUntil
+):
+    front50.save(hooked("p2", trigger={"source": "new"}))
+    matched = api.post("/webhooks/webhook/new?sync=true", json={}).json()["matched"]
+    assert [each["pipelineId"] for each in matched] == ["p2"]
+    front50.save(hooked("p2", trigger={"source": "newer"}))
     assert api.post("/webhooks/webhook/new?sync=true", json={}).json()["matched"] == []
 
 

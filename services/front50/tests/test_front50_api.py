@@ -175,6 +175,15 @@ def test_pipelines_are_listed_in_their_order(api: TestClient):
     assert [(p["name"], p["index"]) for p in api.get("/pipelines/shop").json()] == [("c", 0), ("b", 1), ("a", 2)]
 
 
+def test_what_was_saved_since_a_moment_is_listed(api: TestClient):
+    first, second = saved(api, pipeline("a")), saved(api, pipeline("b"))
+    moment = int(second["updateTs"]) if second["updateTs"] > first["updateTs"] else int(first["updateTs"])
+    found = [each["name"] for each in api.get("/pipelines", params={"updatedSince": moment}).json()]
+    assert found == [each["name"] for each in (first, second) if int(each["updateTs"]) >= moment]
+    assert api.get("/pipelines", params={"updatedSince": moment + 1}).json() == []
+    assert api.get("/pipelines", params={"updatedSince": "soon"}).status_code == 400
+
+
 def test_pipelines_triggered_by_another_are_found(api: TestClient):
     first = saved(api, pipeline("first"))
     trigger = {"type": "pipeline", "pipeline": first["id"], "status": ["successful"], "enabled": True}

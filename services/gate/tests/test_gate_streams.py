@@ -314,7 +314,7 @@ async def test_a_stream_outlives_an_outage_of_redis(tmp_path: Path, wait_until_a
             await orca.connect()
             await orca.lose_memory_and_send_again()
             await orca.tell(2)
-            await wait_until_async(lambda: client.numbers == [1, 2], timeout=20)
+            await wait_until_async(lambda: client.numbers == [1, 2])
             await wait_until_async(lambda: late.types[:1] == ["stream.reset"])
             assert not client.ended
             await orca.aclose()

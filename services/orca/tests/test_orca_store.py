@@ -129,7 +129,8 @@ def test_an_execution_comes_back_as_it_was_stored_and_changed(
         assert fields(loaded.execution) == expected
         ExecutionStore(connection).delete(execution.id)
     with database.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM stage")).scalar() == 0
+        left = text("SELECT count(*) FROM stage WHERE execution_id = :id")
+        assert connection.execute(left, {"id": execution.id}).scalar() == 0
 
 
 def test_a_big_context_that_did_not_change_is_not_written_again(database: Database):

@@ -9,12 +9,12 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.01
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60.0) -> T:
     """Wait until a condition holds, and give what it gave; fail after `timeout` seconds with what was last seen."""
     return watch(condition, bool, timeout)
 
 
-async def wait_until_async(condition: Callable[[], T], timeout: float = 10.0) -> T:
+async def wait_until_async(condition: Callable[[], T], timeout: float = 60.0) -> T:
     """Do as `wait_until`, without blocking the loop."""
     deadline = time.monotonic() + timeout
     while not (seen := condition()):
@@ -23,7 +23,7 @@ async def wait_until_async(condition: Callable[[], T], timeout: float = 10.0) ->
     return seen
 
 
-def watch(read: Callable[[], T], condition: Callable[[T], object], timeout: float = 10.0) -> T:
+def watch(read: Callable[[], T], condition: Callable[[T], object], timeout: float = 60.0) -> T:
     """Read until what was read is as wanted, and give it; fail after `timeout` seconds with what was last read."""
     deadline = time.monotonic() + timeout
     while not condition(seen := read()):

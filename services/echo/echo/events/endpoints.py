@@ -13,6 +13,7 @@ from kork.identity import Identity
 from echo.events.event import Event, posted_event, webhook_event
 from echo.events.service import EventService, Received, useful_headers
 from echo.paths import PathText
+from echo.pipelines.sync import PipelineSync
 from echo.settings import EchoSettings
 from echo.starts.manual import ManualRequest, ManualStarts
 from echo.triggers import quiet_period
@@ -20,7 +21,9 @@ from echo.triggers import quiet_period
 Sync = Annotated[bool, Query(description="tell which pipelines matched, and why the others did not")]
 
 
-def event_router(service: EventService, manual: ManualStarts, settings: EchoSettings) -> APIRouter:
+def event_router(
+    service: EventService, pipelines: PipelineSync, manual: ManualStarts, settings: EchoSettings
+) -> APIRouter:
     """Make the routes of events."""
     router = APIRouter(tags=["events"])
 
@@ -43,6 +46,7 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
     async def _receive(event: Event, sync: bool, user: Identity) -> Response:
         if event.suppressed:
             return JSONResponse({"eventProcessed": False, "eventId": None})
+        await pipelines.catch_up()
         # Sources are what keeps strangers from starting pipelines: they are told to people who are known.
         all_sources = sync and settings.webhooks.explain and (settings.embedded or not user.is_anonymous)
         received = await run_sync(lambda: service.receive(event, all_sources=all_sources))
@@ -56,6 +60,7 @@ def event_router(service: EventService, manual: ManualStarts, settings: EchoSett
         if event.type.lower() == "manual":
             await manual.start(_manual(event), user)
         else:
+            await pipelines.catch_up()
             await run_sync(lambda: service.receive(event))
         return Response(status_code=200)
 

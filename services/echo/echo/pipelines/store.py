@@ -39,6 +39,12 @@ class PipelineStore:
         """Say whether all pipelines were read once, so that no match means that there is none."""
         return self._connection.execute(text("SELECT 1 FROM pipeline_load")).scalar() is not None
 
+    def newest(self) -> EpochMillis | None:
+        """Give when the latest remembered change was (ms, front50's clock); None before all were read once."""
+        return self._connection.execute(
+            text("SELECT COALESCE((SELECT max(updated_at) FROM pipeline), 0) FROM pipeline_load")
+        ).scalar()
+
     def set_loaded(self) -> None:
         """Note that all pipelines have been read."""
         self._connection.execute(

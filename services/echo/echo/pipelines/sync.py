@@ -5,7 +5,7 @@ import time
 from typing import Any, cast
 from urllib.parse import quote
 
-from kork.clock import now_ms
+from kork.clock import EpochMillis, now_ms
 from kork.database import Database
 from kork.documents import Document, object_in, objects_in
 from kork.errors import UpstreamError
@@ -23,6 +23,9 @@ _log = log("echo.pipelines")
 _read = counter("echo_pipelines_read_total", "Reads of front50's pipelines", "what", "result")
 _AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _MANY_CHANGES = 50
+_CATCH_UP_SECONDS = 1.0
+# Saves of several front50s may be seen a little out of the order of their times.
+_OVERLAP_MS = 5_000
 
 
 class PipelineSync:
@@ -44,6 +47,27 @@ class PipelineSync:
         self._events = events
         self._bell = bell
         self._started = False
+        self._catching_up = asyncio.Lock()
+        self._asked = self._answered = 0
+
+    async def catch_up(self) -> None:
+        """Take what was saved until now, so that an event that follows a save finds the saved pipeline.
+
+        Who asks while front50 is being asked shares the next answer. A front50 that is away, or takes longer than
+        a second, is not waited for: what is remembered has to do.
+        """
+        self._asked += 1
+        mine = self._asked
+        async with self._catching_up:
+            if mine <= self._answered:
+                return
+            asked = self._asked
+            try:
+                async with asyncio.timeout(_CATCH_UP_SECONDS):
+                    await self._read_latest()
+            except (UpstreamError, TimeoutError) as error:
+                _log.warning("pipelines.not_caught_up", error=str(error) or "front50 takes long")
+            self._answered = asked
 
     async def run(self) -> None:
         """Keep the memory fresh until cancelled; survives outages of front50 and of Postgres."""
@@ -67,6 +91,13 @@ class PipelineSync:
         await asyncio.to_thread(self._replace_all, pipelines, begun)
         self._started = True
 
+    async def _read_latest(self) -> None:
+        newest = await asyncio.to_thread(self._newest)
+        if newest is not None:
+            since = max(0, newest - _OVERLAP_MS)
+            pipelines = objects_in(await self._get("latest", "/pipelines", {"updatedSince": since}))
+            await asyncio.to_thread(self._take, pipelines)
+
     async def _read_changed(self) -> None:
         changes = await asyncio.to_thread(self._changes)
         if len(changes) > _MANY_CHANGES:
@@ -84,14 +115,23 @@ class PipelineSync:
                 return None
             raise
 
-    async def _get(self, what: str, path: str) -> Any:
+    async def _get(self, what: str, path: str, params: dict[str, int] | None = None) -> Any:
         try:
-            answer = await self._front50.get(path)
+            answer = await self._front50.get(path, params=params)
         except UpstreamError:
             _read.labels(what, "failed").inc()
             raise
         _read.labels(what, "read").inc()
         return answer
+
+    def _newest(self) -> EpochMillis | None:
+        with self._database.connect() as connection:
+            return self._store(connection).newest()
+
+    def _take(self, pipelines: list[Document]) -> None:
+        with self._database.begin() as connection:
+            for pipeline in _usable(pipelines):
+                self._store(connection).save(pipeline)
 
     def _changes(self) -> dict[str, int]:
         with self._database.connect() as connection:
@@ -99,7 +139,7 @@ class PipelineSync:
 
     def _replace_all(self, pipelines: list[Document], begun: int) -> None:
         """Take everything; on the first time of this process also what didn't change, as our rules may have."""
-        usable = [pipeline for pipeline in pipelines if isinstance(pipeline.get("id"), str)]
+        usable = _usable(pipelines)
         with self._database.begin() as connection:
             store = self._store(connection)
             changes = store.changes()
@@ -123,3 +163,7 @@ class PipelineSync:
 
     def _store(self, connection: Any) -> PipelineStore:
         return PipelineStore(connection, self._settings, self._catalogue)
+
+
+def _usable(pipelines: list[Document]) -> list[Document]:
+    return [pipeline for pipeline in pipelines if isinstance(pipeline.get("id"), str)]

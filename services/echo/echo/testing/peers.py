@@ -107,8 +107,9 @@ class Front50Peer(Peer):
         def answer(found: dict[str, Any] | None) -> Response:
             return JSONResponse(found) if found else JSONResponse({"message": "not found"}, status_code=404)
 
-        async def everything(_: Request) -> Response:
-            return JSONResponse(list(self.pipelines.values()))
+        async def everything(request: Request) -> Response:
+            since = int(request.query_params.get("updatedSince", 0))
+            return JSONResponse([each for each in self.pipelines.values() if int(each["updateTs"]) >= since])
 
         async def by_id(request: Request) -> Response:
             return answer(self.pipelines.get(request.path_params["id"]))

@@ -17,6 +17,7 @@ StaleCheck = Annotated[bool, Query(alias="staleCheck")]
 EnabledPipelines = Annotated[bool | None, Query(alias="enabledPipelines")]
 EnabledTriggers = Annotated[bool | None, Query(alias="enabledTriggers")]
 TriggerTypes = Annotated[str, Query(alias="triggerTypes", description="comma separated")]
+UpdatedSince = Annotated[int | None, Query(alias="updatedSince", ge=0, le=2**63 - 1, description="saved since, in ms")]
 NamePart = Annotated[str, Query(alias="pipelineNameFilter")]
 PipelineLimit = Annotated[int | None, Query(alias="pipelineLimit", ge=1)]
 HistoryLimit = Annotated[int, Query(ge=1, le=1000)]
@@ -36,10 +37,11 @@ def pipeline_router(database: Database, kind: PipelineKind) -> APIRouter:
         enabled_pipelines: EnabledPipelines = None,
         enabled_triggers: EnabledTriggers = None,
         trigger_types: TriggerTypes = "",
+        updated_since: UpdatedSince = None,
     ) -> Response:
         """List all, or those with the wanted kind of triggers."""
         types = tuple(type.strip() for type in trigger_types.split(",") if type.strip())
-        return answer(service.find_all(Selection(enabled_pipelines, enabled_triggers, types)))
+        return answer(service.find_all(Selection(enabled_pipelines, enabled_triggers, types), updated_since))
 
     @router.get(f"/{collection}/triggeredBy/{{id}}/{{status}}")
     def triggered_by(id: str, status: str) -> Response:

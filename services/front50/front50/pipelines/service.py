@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from kork.clock import EpochMillis
 from kork.database import Database
 from kork.documents import Document, as_object, json_type
 from kork.errors import BadRequest, Conflict, NotFound, SpinnakerError
@@ -28,10 +29,12 @@ class PipelineService:
         self._kind: PipelineKind = kind
         self._new_id = new_id
 
-    def find_all(self, selection: rules.Selection) -> list[Document]:
-        """List the pipelines of all applications that are wanted."""
+    def find_all(self, selection: rules.Selection, updated_since: EpochMillis | None = None) -> list[Document]:
+        """List the wanted pipelines of all applications, or of them only those saved since a moment (ms)."""
         with self._database.connect() as connection:
-            return selection.of(rules.present(stored) for stored in self._store(connection).all())
+            store = self._store(connection)
+            found = store.all() if updated_since is None else store.updated_since(updated_since)
+        return selection.of(rules.present(stored) for stored in found)
 
     def of_application(self, application: str, selection: rules.Selection) -> list[Document]:
         """List the pipelines of one application in their order."""

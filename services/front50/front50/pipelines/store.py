@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import orjson
 from kork.bus import Outbox
-from kork.clock import now_ms
+from kork.clock import EpochMillis, now_ms
 from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
 
@@ -35,6 +35,10 @@ class PipelineStore:
     def all(self) -> list[Stored]:
         """List all pipelines, by application and name."""
         return self._many("TRUE")
+
+    def updated_since(self, moment: EpochMillis) -> list[Stored]:
+        """List the pipelines that were saved at `moment` (ms) or later."""
+        return self._many("updated_at >= :moment", moment=moment)
 
     def of_application(self, application: str) -> list[Stored]:
         """List the pipelines of an application, by name."""
