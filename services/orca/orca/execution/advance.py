@@ -27,7 +27,7 @@ from orca.execution.rules import (
 from orca.execution.status import Status
 from orca.execution.timeouts import deadline_of
 from orca.stages.catalogue import StageCatalogue, UnknownStageType
-from orca.stages.definition import Evaluator, Stage, TaskSpec
+from orca.stages.definition import Evaluator, Stage, TaskSpec, Unanswered
 from orca.stages.dry_run import as_dry_run
 from orca.stages.results import TaskResult
 from orca.stages.view import StageView
@@ -182,7 +182,11 @@ class _Engine:
     def step(self, stage: StageExecution) -> None:
         if stage.status is Status.NOT_STARTED:
             if self.goes_on and may_start(self.execution, stage) and self.parent_runs(stage):
-                self.start_stage(stage)
+                try:
+                    self.start_stage(stage)
+                except Unanswered:
+                    stage.start_time = None
+                    self.ask(stage)
         elif stage.status is Status.PAUSED:
             if self.is_over or self.execution.status is Status.RUNNING:
                 self.unpause(stage)
@@ -206,6 +210,8 @@ class _Engine:
             if not stage.is_synthetic:
                 self.evaluate(stage, definition)
             self.plan(stage, definition)
+        except Unanswered:
+            raise
         except Exception as error:
             self.planning_failed(stage, error)
             return
@@ -404,6 +410,8 @@ class _Engine:
             self.evaluate(stage, definition)
             if spec.pure is not None:
                 return self.apply(stage, task, spec, spec.pure(definition.view(self.execution, stage), self.now))
+        except Unanswered:
+            return self.ask(stage)
         except Exception as error:
             return self.fail(stage, task, error)
         task.attempt += 1
@@ -532,7 +540,16 @@ class _Engine:
             raw = self.definition_of(stage).raw_keys(stage.context)
         except UnknownStageType:
             raw = ()
-        return self.evaluator.context(self.execution, stage, raw)
+        try:
+            return self.evaluator.context(self.execution, stage, raw)
+        except Unanswered:
+            return stage.context  # Its tasks will ask.
+
+    def ask(self, stage: StageExecution) -> bool:
+        """Have a worker ask what the stage's expressions need to know; until then the stage waits."""
+        if stage.id not in self.out.asks:
+            self.out.asks.append(stage.id)
+        return False
 
     def next_due(self) -> EpochMillis | None:
         """When something will be due: the next poll or deadline of a RUNNING task (epoch ms)."""
@@ -551,7 +568,7 @@ class _Engine:
         )
 
     def dues_of(self, stage: StageExecution, task: TaskExecution) -> Iterator[EpochMillis]:
-        if task.due_at is not None:
+        if task.due_at is not None and stage.id not in self.out.asks:
             yield task.due_at
         try:
             definition, spec = self.definition_of(stage), self.catalogue.task(task.implementing_class)

@@ -43,7 +43,8 @@ def _ids() -> list[str]:
 class Advance:
     """The outcome of one advance: dirty rows, effects, and when to look again.
 
-    `cancels` are the stages whose `on_cancel` has to run; `wake_at` is the next due time (epoch ms);
+    `cancels` are the stages whose `on_cancel` has to run; `asks` those whose expressions call functions that ask
+    other services, so that a worker has to do that before they go on; `wake_at` is the next due time (epoch ms);
     `left_running` says that the execution's pipeline may start one that waits its turn.
     """
 
@@ -51,6 +52,7 @@ class Advance:
     removed: list[str] = field(default_factory=_ids)
     runs: list[RunTask] = field(default_factory=_runs)
     cancels: list[str] = field(default_factory=_ids)
+    asks: list[str] = field(default_factory=_ids)
     events: list[Event] = field(default_factory=_events)
     wake_at: EpochMillis | None = None
     left_running: bool = False

@@ -23,7 +23,8 @@ from orca.execution.operations import force_cancel
 from orca.execution.parents import embed_parent_for_expressions
 from orca.execution.rows import Loaded
 from orca.execution.status import Status
-from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
+from orca.execution.store import ASK_TASK, CANCEL_TASK, ExecutionStore, IoKey, Locked
+from orca.expressions.outside import Answers, asking_later, knowing
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.definition import Evaluator
@@ -125,7 +126,8 @@ class Driver:
             return effects
         embed_parent_for_expressions(store, locked.loaded)
         found_lost = self._take_back_lost(locked)
-        out = apply() if apply else advance(execution, now, self.catalogue, self.evaluator)
+        with asking_later():
+            out = apply() if apply else advance(execution, now, self.catalogue, self.evaluator)
         out.dirty |= found_lost
         self._write(store, locked, out)
         keys = [(run.stage_id, run.task_id, run.attempt) for run in out.runs]
@@ -133,6 +135,7 @@ class Driver:
             effects.mine = keys.pop(0)
             store.offer(execution.id, [effects.mine], 0, (owner, now + self.lease_ms))
         keys += [(stage_id, CANCEL_TASK, 1) for stage_id in out.cancels]
+        keys += [key for stage_id in out.asks if (key := (stage_id, ASK_TASK, 1)) not in locked.io]
         store.offer(execution.id, keys, now + self._again_ms, None)
         effects.run = keys
         if execution.status.is_complete:
@@ -262,6 +265,26 @@ class Driver:
             def apply() -> Advance:
                 execution, now = locked.execution, locked.now
                 return answer(execution, *key, outcome, now, self.catalogue, self.evaluator)
+
+            effects = self.advance_locked(connection, store, locked, apply, owner)
+        self.ring(execution_id, effects)
+        return (effects.mine, locked.execution) if effects.mine else None
+
+    def answered(self, execution_id: str, key: IoKey, owner: str, answers: Answers) -> tuple[IoKey, Execution] | None:
+        """Advance with what others answered to a stage's expressions. An ask that was taken from us changes nothing.
+
+        Gives the next I/O task of the execution when there is one: it is taken under the same name.
+        """
+        with self.database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = store.lock(execution_id, wait=True)
+            if locked is None or not store.release(execution_id, key, owner):
+                return None
+            locked.io.discard(key)
+
+            def apply() -> Advance:
+                with knowing(answers):
+                    return advance(locked.execution, locked.now, self.catalogue, self.evaluator)
 
             effects = self.advance_locked(connection, store, locked, apply, owner)
         self.ring(execution_id, effects)

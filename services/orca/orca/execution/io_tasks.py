@@ -11,9 +11,12 @@ from kork.telemetry import counter, log
 from kork.tracing import span
 from kork.trail import follow
 
+from orca.execution.advance import advance
+from orca.execution.authentication import identity_of
 from orca.execution.driver import Driver
 from orca.execution.model import Execution, StageExecution, TaskExecution
-from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey
+from orca.execution.store import ASK_TASK, CANCEL_TASK, ExecutionStore, IoKey
+from orca.expressions.outside import Answers, asking, calling
 from orca.stages.definition import OnCancel, Services, StageView
 from orca.stages.dry_run import as_dry_run
 from orca.stages.results import TaskResult
@@ -87,6 +90,11 @@ class IoTasks:
             if task_id == CANCEL_TASK:
                 self._driver.cleaned_up(execution_id, key, owner, self._clean_up(execution, stage_id))
                 return
+            if task_id == ASK_TASK:
+                following = self._driver.answered(execution_id, key, owner, self._ask(execution, stage_id))
+                if following is None:
+                    return
+                key, execution = following
             for _ in range(_LONGEST_CHAIN):
                 outcome = self._outcome(execution, key)
                 following = self._driver.answer(execution_id, key, owner, outcome)
@@ -115,14 +123,33 @@ class IoTasks:
             spec = self._driver.catalogue.task(task.implementing_class)
             assert spec.io is not None, f"{task.implementing_class} does no I/O"
             view = self._view(execution, stage)
-            with identity_context(view.identity):
-                result = spec.io(view, self._services_for(execution, stage))
+            services = self._services_for(execution, stage)
+            with identity_context(view.identity), calling(services):
+                result = spec.io(view, services)
             _runs.labels(name, result.status.value).inc()
             return result
         except Exception as error:
             _runs.labels(name, "error").inc()
             _log.info("task.failed", execution=execution.id, stage=stage.id, task=name, error=str(error))
             return error
+
+    def _ask(self, execution: Execution, stage_id: str) -> Answers:
+        """Ask what a stage's expressions need: advance a copy of the execution, with real calls for this stage.
+
+        The core is pure, so the copy shows which expressions will be evaluated, and is then dropped.
+        """
+        answers = Answers()
+        stage = execution.stage_by_id(stage_id)
+        if stage is None:
+            return answers
+        services = self._services_for(execution, stage)
+        now = max([services.now(), *(task.due_at or 0 for task in stage.tasks)])
+        with identity_context(identity_of(execution, stage)), asking(stage_id, services, answers):
+            try:
+                advance(execution, now, self._driver.catalogue, self._driver.evaluator)
+            except Exception as error:
+                _log.warning("expressions.not_asked", execution=execution.id, stage=stage_id, error=str(error))
+        return answers
 
     def _clean_up(self, execution: Execution, stage_id: str) -> TaskResult | BaseException | None:
         stage = execution.stage_by_id(stage_id)

@@ -31,6 +31,7 @@ from orca.execution.status import Status
 STREAM = "orca.executions"
 DUE_CHANNEL = "orca_due"
 CANCEL_TASK = "cancel"
+ASK_TASK = "expressions"
 _SOON_MS = 5_000
 
 _RECORD = (

@@ -37,6 +37,7 @@ __all__ = [
     "TaskFailure",
     "TaskResult",
     "TaskSpec",
+    "Unanswered",
     "canceled",
     "failed",
     "failed_continue",
@@ -64,8 +65,16 @@ OnCancel = Callable[[StageView[Any], Services], TaskResult | None]
 _DEFAULT_BACKOFF: Millis = 1000
 
 
+class Unanswered(Exception):
+    """An expression calls a function that asks others; nobody has done so yet for this advance.
+
+    The engine leaves the stage where it is and has a worker ask (`Advance.asks`), outside of any lock; with
+    what the others answered it comes by again.
+    """
+
+
 class Evaluator(Protocol):
-    """How the engine has expressions evaluated. It never raises for a wrong expression."""
+    """How the engine has expressions evaluated. It never raises for a wrong expression, only `Unanswered`."""
 
     def context(self, execution: Execution, stage: StageExecution, raw: Collection[str]) -> JsonMap:
         """Give the stage's context with its expressions evaluated; keys in `raw` stay as written.
