@@ -1,8 +1,14 @@
 """The settings of orca."""
 
-from kork.settings import ServiceSettings, Settings
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
+from kork.settings import ServiceSettings, Settings
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from orca.stages.policy import TaskPolicy
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
 
@@ -22,10 +28,91 @@ class TasksControllerSettings(Settings):
     number_of_old_pipeline_executions_to_include: int = Field(default=2, ge=0)
 
 
+class ExecutionWindowSettings(Settings):
+    """The clock by which stages with a restricted execution window run."""
+
+    timezone: str = "America/Los_Angeles"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except Exception as error:
+            raise ValueError(f"there is no time zone '{value}' here; write one like Europe/Berlin") from error
+        return value
+
+
+class ConditionSettings(Settings):
+    """Conditions that hold `waitForCondition` stages while they are listed here."""
+
+    enabled: bool = False
+    active_conditions: list[str] = Field(default_factory=list)
+    clusters: list[str] = Field(default_factory=list, description="clusters that they are for; none means all")
+    wait_timeout_ms: int = Field(default=7_200_000, ge=1)
+    backoff_wait_ms: int = Field(default=300_000, ge=1)
+
+    def conditions_for(self, cluster: str | None) -> list[str]:
+        """Give the conditions that hold a stage of this cluster."""
+        concerned = not self.clusters or cluster in self.clusters
+        return self.active_conditions if self.enabled and concerned else []
+
+
 class TasksSettings(Settings):
-    """Settings of tasks and of their lists."""
+    """Settings of tasks and of their lists.
+
+    Beside the named ones, a key is a task's class (`monitorKatoTask: {enabled: false}` skips it) or a cloud
+    provider (`kubernetes: {backOffPeriod: 10000, my-account: {backOffPeriod: 30000}}`, in ms).
+    """
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, alias_generator=to_camel)
 
     controller: TasksControllerSettings = Field(default_factory=TasksControllerSettings)
+    execution_window: ExecutionWindowSettings = Field(default_factory=ExecutionWindowSettings)
+    evaluate_condition: ConditionSettings = Field(default_factory=ConditionSettings)
+
+    @model_validator(mode="after")
+    def _understood(self) -> "TasksSettings":
+        self.policy()
+        return self
+
+    def policy(self) -> TaskPolicy:
+        """Give what these settings say about tasks. Raises `ValueError` for a key that is neither of both."""
+        providers: dict[str, int] = {}
+        accounts: dict[tuple[str, str], int] = {}
+        disabled: set[str] = set()
+        for name, section in (self.model_extra or {}).items():
+            if not isinstance(section, Mapping):
+                raise ValueError(f"tasks.{name} must be a section with 'enabled' or 'backOffPeriod'")
+            for key, value in cast(Mapping[str, Any], section).items():
+                where = f"tasks.{name}.{key}"
+                if key == "enabled":
+                    if not _flag(value, where):
+                        disabled.add(name)
+                elif key == "backOffPeriod":
+                    providers[name] = _millis(value, where)
+                elif isinstance(value, Mapping) and "backOffPeriod" in value:
+                    accounts[name, key] = _millis(cast(Any, value)["backOffPeriod"], f"{where}.backOffPeriod")
+                else:
+                    raise ValueError(f"there is no setting '{where}'; known are enabled and backOffPeriod")
+        general = providers.pop("global", 0)
+        return TaskPolicy(general, providers, accounts, frozenset(disabled))
+
+
+def _flag(value: Any, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise ValueError(f"{where} must be true or false")
+
+
+def _millis(value: Any, where: str) -> int:
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{where} must be a whole number of milliseconds")
+    return value
 
 
 class OrcaWorkerSettings(Settings):

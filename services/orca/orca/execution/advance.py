@@ -376,6 +376,8 @@ class _Engine:
                 if not self.goes_on and not self.is_over:
                     return False
                 self.start_task(stage, task)
+                if task.status is Status.SKIPPED:
+                    continue
             if not self.run_task(stage, task) or stage.status is not Status.RUNNING:
                 return False
             if task.status is Status.REDIRECT:
@@ -385,6 +387,8 @@ class _Engine:
     def start_task(self, stage: StageExecution, task: TaskExecution) -> None:
         task.status, task.start_time, task.due_at = Status.RUNNING, self.now, self.now
         self.touch(stage)
+        if not self.is_over and self.catalogue.policy.is_off(task.implementing_class):
+            self.end_task(stage, task, Status.SKIPPED)
 
     def run_task(self, stage: StageExecution, task: TaskExecution) -> bool:
         """Run a RUNNING task if it is due; say whether it has ended."""
@@ -408,8 +412,10 @@ class _Engine:
             if task.due_at is not None and task.due_at > self.now:
                 return False
             self.evaluate(stage, definition)
-            if spec.pure is not None:
-                return self.apply(stage, task, spec, spec.pure(definition.view(self.execution, stage), self.now))
+            inside = spec.pure or spec.quick
+            result = inside(definition.view(self.execution, stage), self.now) if inside else None
+            if result is not None:
+                return self.apply(stage, task, result)
         except Unanswered:
             return self.ask(stage)
         except Exception as error:
@@ -428,7 +434,7 @@ class _Engine:
             return
         if isinstance(outcome, TaskResult):
             try:
-                self.apply(stage, task, self.catalogue.task(task.implementing_class), outcome)
+                self.apply(stage, task, outcome)
             except Exception as error:
                 self.fail(stage, task, error)
         else:
@@ -436,16 +442,16 @@ class _Engine:
         if task.status is Status.REDIRECT:
             self.redirect(stage, task)
 
-    def apply(self, stage: StageExecution, task: TaskExecution, spec: TaskSpec, result: TaskResult) -> bool:
+    def apply(self, stage: StageExecution, task: TaskExecution, result: TaskResult) -> bool:
         """Merge a task's result and act on its status; say whether the task has ended."""
         self.merge(stage, result)
         self.touch(stage)
+        if result.scheduled is not None:
+            stage.scheduled_time = result.scheduled
         if result.status is Status.RUNNING:
-            due = result.due
-            if due is None:
-                view = self.definition_of(stage).view(self.execution, stage)
-                due = self.now + spec.backoff_ms(view, self.now - (task.start_time or self.now))
-            task.due_at = max(due, self.now + _MIN_PAUSE_MS)
+            due = self.now + self.backoff_of(stage, task) if result.due is None else result.due
+            least = max(_MIN_PAUSE_MS, self.catalogue.policy.least_pause(stage.context))
+            task.due_at = max(due, self.now + least)
             return False
         status = result.status
         if status in (Status.TERMINAL, Status.CANCELED):
@@ -471,7 +477,8 @@ class _Engine:
     def backoff_of(self, stage: StageExecution, task: TaskExecution) -> int:
         view = self.definition_of(stage).view(self.execution, stage)
         elapsed = self.now - (task.start_time or self.now)
-        return max(_MIN_PAUSE_MS, self.catalogue.task(task.implementing_class).backoff_ms(view, elapsed))
+        own = self.catalogue.task(task.implementing_class).backoff_ms(view, elapsed)
+        return max(_MIN_PAUSE_MS, own, self.catalogue.policy.least_pause(stage.context))
 
     def time_out(
         self, stage: StageExecution, task: TaskExecution, spec: TaskSpec, view: StageView[Any], message: str
@@ -481,7 +488,7 @@ class _Engine:
         result = spec.on_timeout(view, self.now) if spec.on_timeout else None
         if result is not None:
             if result.status in (Status.TERMINAL, Status.FAILED_CONTINUE):
-                return self.apply(stage, task, spec, result)
+                return self.apply(stage, task, result)
             self.merge(stage, result)
         return self.fail(stage, task, TimedOut(message))
 

@@ -13,6 +13,9 @@ from orca.execution.model import Execution, JsonMap, Paused, StageExecution
 from orca.execution.rules import is_true
 from orca.execution.status import Status
 from orca.stages.catalogue import StageCatalogue, UnknownStageType
+from orca.stages.definition import Stage, StageView, TaskFailure
+
+_FORGOTTEN = ("exception", "beforeStagePlanningFailed", "expressionEvaluationSummary", "manualSkip")
 
 
 def cancel(execution: Execution, user: str, reason: str | None) -> bool:
@@ -58,12 +61,19 @@ def stage_in(execution: Execution, stage_id: str) -> StageExecution:
 
 
 def change_stage(
-    execution: Execution, stage_id: str, change: JsonMap, user: Identity, now: EpochMillis
+    execution: Execution, stage_id: str, change: JsonMap, user: Identity, now: EpochMillis, catalogue: StageCatalogue
 ) -> StageExecution:
-    """Merge keys into a stage's context, note who did it, and have its tasks look at it now."""
+    """Merge keys into a stage's context, note who did it, and have its tasks look at it now.
+
+    The stage's type has a say: whether it may be skipped by hand, whose judgment counts.
+    """
     stage = stage_in(execution, stage_id)
-    if is_true(change.get("manualSkip")) and not is_true(stage.context.get("canManuallySkip")):
+    definition = _definition_of(stage, catalogue)
+    view = definition.view(execution, stage) if definition else None
+    if is_true(change.get("manualSkip")) and not (definition and view and _may_skip(definition, view)):
         raise MethodNotAllowed(f"Cannot manually skip stage {stage_id} ('{stage.name}'): it is not skippable")
+    if definition and view:
+        change = definition.review_change(view, change, user)
     stage.context.update(change)
     stage.context["lastModifiedBy"] = user.user
     stage.last_modified = {"user": user.user, "allowedAccounts": list(user.accounts), "lastModifiedTime": now}
@@ -71,6 +81,21 @@ def change_stage(
         if task.status is Status.RUNNING:
             task.due_at = now
     return stage
+
+
+def _may_skip(definition: Stage[Any], view: StageView[Any]) -> bool:
+    try:
+        return definition.can_skip(view)
+    except TaskFailure:
+        return False
+
+
+def _definition_of(stage: StageExecution, catalogue: StageCatalogue) -> Stage[Any] | None:
+    alias: Any = stage.context.get("alias")
+    try:
+        return catalogue.find(stage.type, alias if isinstance(alias, str) else None)
+    except UnknownStageType:
+        return None
 
 
 def restart(
@@ -85,8 +110,9 @@ def restart(
     """Take the top-level stage of `stage_id`, and what comes after it, back to its beginning.
 
     Gives the stages that were reset and those (synthetic ones) that are gone. The execution is RUNNING
-    again. `config` is the pipeline's present configuration: its preconditions replace the stages' own.
-    Raises `BadRequest` when the stage is under way.
+    again, and starts after the end of every stage that is left from before: by this `execution_status` tells
+    them from those of this run. `config` is the pipeline's present configuration: its preconditions replace
+    the stages' own. Raises `BadRequest` when the stage is under way.
     """
     top = execution.top_level(stage_in(execution, stage_id))
     if not top.status.is_complete and top.status is not Status.NOT_STARTED:
@@ -104,7 +130,8 @@ def restart(
     )
     top.context.update(extra or {})
     _refresh_preconditions(execution, config or {})
-    execution.status, execution.start_time = Status.RUNNING, now
+    ended = max((stage.end_time or 0 for stage in execution.stages), default=0)
+    execution.status, execution.start_time = Status.RUNNING, max(now, ended + 1)
     execution.start_time_expiry = None
     execution.canceled, execution.canceled_by, execution.cancellation_reason = False, None, None
     return reset, gone
@@ -112,18 +139,14 @@ def restart(
 
 def _reset(stage: StageExecution, catalogue: StageCatalogue) -> None:
     stage.status, stage.start_time, stage.end_time = Status.NOT_STARTED, None, None
+    stage.scheduled_time = None
     stage.tasks = []
     stage.planned = set()
     context = dict(stage.context)
-    for key in ("exception", "beforeStagePlanningFailed", "expressionEvaluationSummary"):
+    for key in _FORGOTTEN:
         context.pop(key, None)
-    alias: Any = context.get("alias")
-    try:
-        definition = catalogue.find(stage.type, alias if isinstance(alias, str) else None)
-        context = definition.prepare_restart(context)
-    except UnknownStageType:
-        pass
-    stage.context = context
+    definition = _definition_of(stage, catalogue)
+    stage.context = definition.prepare_restart(context) if definition else context
 
 
 def _refresh_preconditions(execution: Execution, config: JsonMap) -> None:

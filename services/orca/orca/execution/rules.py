@@ -67,25 +67,37 @@ def execution_status(execution: Execution) -> Status | None:
     """The final status that the top-level stages give an execution; `None` while it isn't over (1.10).
 
     Beyond Orca's rules: a cancelled execution in which nothing runs any more is over, and so is one
-    in which nothing runs and nothing can ever start (a requisite that doesn't exist, a cycle).
+    in which nothing runs and nothing can ever start (a requisite that doesn't exist, a cycle). A stage
+    that failed before the execution was restarted doesn't end it while others go on (in Orca only the end
+    of a stage makes it look at the execution's).
     """
     top = execution.top_level_stages()
     statuses = {stage.status for stage in top}
     if all(status.lets_next_start for status in statuses):
         return Status.SUCCEEDED
-    if Status.TERMINAL in statuses:
+    ended_now = {stage.status for stage in top if not _is_from_before(execution, stage)}
+    if Status.TERMINAL in ended_now:
         return Status.TERMINAL
-    if Status.CANCELED in statuses:
-        return Status.CANCELED
+    if Status.CANCELED in ended_now:
+        return Status.TERMINAL if Status.TERMINAL in statuses else Status.CANCELED
     if any(stage.status in (Status.RUNNING, Status.PAUSED) for stage in top):
         return None
     if execution.canceled:
         return Status.CANCELED
     if any(may_start(execution, stage) for stage in top):
         return None
+    if Status.TERMINAL in statuses:
+        return Status.TERMINAL
+    if Status.CANCELED in statuses:
+        return Status.CANCELED
     if Status.STOPPED in statuses and not _fails_when_branches_end(execution):
         return Status.SUCCEEDED
     return Status.TERMINAL
+
+
+def _is_from_before(execution: Execution, stage: StageExecution) -> bool:
+    """Say whether a stage ended before the execution's present run began."""
+    return stage.end_time is not None and execution.start_time is not None and stage.end_time < execution.start_time
 
 
 def _fails_when_branches_end(execution: Execution) -> bool:

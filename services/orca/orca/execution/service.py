@@ -87,7 +87,7 @@ class ExecutionService:
         with self._database.begin() as connection:
             store = ExecutionStore(connection)
             locked = _locked(store, kind, execution_id)
-            stage = operations.change_stage(locked.execution, stage_id, change, user, locked.now)
+            stage = operations.change_stage(locked.execution, stage_id, change, user, locked.now, self._catalogue)
             store.save(locked.loaded, [stage.id], [], head=False)
             store.publish([updated_event(locked.execution)])
             store.make_due([execution_id], locked.now)

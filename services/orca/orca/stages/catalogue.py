@@ -8,6 +8,7 @@ from typing import Any
 
 from orca.stages.definition import Stage, TaskSpec
 from orca.stages.dry_run import dry_run
+from orca.stages.policy import TaskPolicy
 
 GROUP = "orca.stages"
 
@@ -23,9 +24,11 @@ class StageCatalogue:
 
     A task is found by the class name under which it is stored with a stage. It is known when it is
     a name of the module in which a stage type is defined (imported ones too) or listed in `uses`.
+    `policy` is what the operator says about tasks.
     """
 
-    def __init__(self, types: Iterable[type[Stage[Any]]]) -> None:
+    def __init__(self, types: Iterable[type[Stage[Any]]], policy: TaskPolicy | None = None) -> None:
+        self.policy = policy or TaskPolicy()
         self._stages: dict[str, Stage[Any]] = {}
         self._tasks: dict[str, TaskSpec] = {dry_run.implementing_class: dry_run}
         for cls in types:
@@ -46,9 +49,11 @@ class StageCatalogue:
         """Load the stage types of all installed packages."""
         return StageCatalogue(entry.load() for entry in entry_points(group=GROUP))
 
-    def with_types(self, *types: type[Stage[Any]]) -> "StageCatalogue":
-        """Give a catalogue that knows these types too (those that settings make)."""
-        return StageCatalogue([*{type(known) for known in self._stages.values()}, *types])
+    def with_types(self, *types: type[Stage[Any]], policy: TaskPolicy | None = None) -> "StageCatalogue":
+        """Give a catalogue that knows these types too (those that settings make); they replace their namesakes."""
+        replaced = {each.type for each in types}
+        kept = {type(known) for known in self._stages.values() if known.type not in replaced}
+        return StageCatalogue([*kept, *types], policy or self.policy)
 
     @property
     def types(self) -> Mapping[str, Stage[Any]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
+from kork.identity import Identity
+
 from orca.execution.model import EpochMillis, Execution, JsonMap, StageExecution
 from orca.stages.results import (
     TaskFailure,
@@ -58,6 +60,7 @@ ContextModel = type[StageContext]
 Backoff = Millis | Callable[[StageView[Any], Millis], Millis]
 Timeout = Millis | Callable[[StageView[Any]], Millis] | None
 PureTask = Callable[[StageView[Any], EpochMillis], TaskResult]
+QuickAnswer = Callable[[StageView[Any], EpochMillis], TaskResult | None]
 IoTask = Callable[[StageView[Any], Services], TaskResult]
 OnTimeout = Callable[[StageView[Any], EpochMillis], TaskResult | None]
 OnCancel = Callable[[StageView[Any], Services], TaskResult | None]
@@ -97,8 +100,8 @@ class TaskSpec:
 
     `pure` runs inside the engine's transaction and may do no I/O; `io` is claimed by a worker, runs
     outside any lock, and may run again after a crash: what it calls must bear that.
-    `overridable`: the nearest `stageTimeoutMs` replaces `timeout`. `skippable` ones can be switched off
-    by settings (`tasks.<class>.enabled`).
+    `overridable`: the nearest `stageTimeoutMs` replaces `timeout`. `quick` belongs to an I/O task that seldom
+    needs I/O: it is asked first, as a pure task is, and only where it gives `None` does a worker run `io`.
     """
 
     name: str
@@ -109,6 +112,7 @@ class TaskSpec:
     timeout: Timeout = None
     overridable: bool = False
     on_timeout: OnTimeout | None = None
+    quick: QuickAnswer | None = None
 
     def named(self, name: str) -> "TaskSpec":
         """Give the same task under another name, as Orca shows it in another stage."""
@@ -150,11 +154,12 @@ def io_task(
     timeout: Timeout = None,
     overridable: bool = False,
     on_timeout: OnTimeout | None = None,
+    quick: QuickAnswer | None = None,
 ) -> Callable[[IoTask], TaskSpec]:
     """Declare a task that calls others: `(stage, services) -> TaskResult`. Times in ms."""
 
     def declare(function: IoTask) -> TaskSpec:
-        return TaskSpec(name, implementing_class, None, function, backoff, timeout, overridable, on_timeout)
+        return TaskSpec(name, implementing_class, None, function, backoff, timeout, overridable, on_timeout, quick)
 
     return declare
 
@@ -231,6 +236,10 @@ class Stage(Generic[C]):
     def prepare_restart(self, context: JsonMap) -> JsonMap:
         """Give the context with which a restarted stage begins."""
         return context
+
+    def review_change(self, stage: StageView[C], change: JsonMap, user: Identity) -> JsonMap:
+        """Give what a person's change puts into the context (a judgment counts only from who may judge)."""
+        return change
 
     def can_skip(self, stage: StageView[C]) -> bool:
         """Say whether a user may skip the stage by hand."""

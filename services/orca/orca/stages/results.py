@@ -15,12 +15,14 @@ class TaskResult:
     """A task's answer: its status, what to merge into the stage's context and outputs.
 
     `due` (epoch ms) says when a RUNNING task wants to run again; without it the task's backoff decides.
+    `scheduled` (epoch ms) is shown as the stage's `scheduledTime`.
     """
 
     status: Status
     context: JsonMap = field(default_factory=_map)
     outputs: JsonMap = field(default_factory=_map)
     due: EpochMillis | None = None
+    scheduled: EpochMillis | None = None
 
 
 class TaskFailure(Exception):
