@@ -14,6 +14,8 @@ from clouddriver.artifacts.endpoints import artifact_router
 from clouddriver.credentials.endpoints import credentials_router
 from clouddriver.freshness.endpoints import freshness_router
 from clouddriver.instances.endpoints import console_router
+from clouddriver.jobs.endpoints import job_router
+from clouddriver.jobs.service import JobService
 from clouddriver.kubernetes.accounts import Accounts
 from clouddriver.kubernetes.cache import Cache
 from clouddriver.kubernetes.resources import ResourceStore
@@ -55,6 +57,7 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             application_router(applications),
             placed_router(applications),
             console_router(accounts),
+            job_router(JobService(accounts, detailed=settings.kubernetes.jobs.detailed_pod_status)),
             search_router(resources),
             freshness_router(accounts, states),
             artifact_router(settings.artifacts),

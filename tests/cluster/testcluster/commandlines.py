@@ -8,6 +8,15 @@ from typing import NamedTuple
 from testcluster.certificates import ClusterKeys
 
 _SIMULATION = Path(__file__).with_name("simulation.yaml")
+_LOGS = {
+    "container": ["a simulated container: it runs nothing"],
+    "properties": [
+        "what a Job found out",
+        "SPINNAKER_PROPERTY_VERSION=1.2.3",
+        'SPINNAKER_CONFIG_JSON={"artifacts": [{"type": "docker/image", "name": "shop", "reference": "shop:1.2.3"}]}',
+    ],
+    "bad-properties": ['SPINNAKER_CONFIG_JSON={"version": '],
+}
 
 
 class Ports(NamedTuple):
@@ -63,9 +72,12 @@ def write_configuration(here: Layout) -> None:
         "leaderElection": {"leaderElect": False},
     }
     here.scheduler_configuration.write_text(json.dumps(scheduler))
-    container_log = here.directory / "container.log"
-    container_log.write_text("2026-01-01T00:00:00.000000000Z stdout F a simulated container: it runs nothing\n")
-    here.simulation.write_text(_SIMULATION.read_text().replace("$CONTAINER_LOG", str(container_log)))
+    simulation = _SIMULATION.read_text()
+    for name, lines in _LOGS.items():
+        log = here.directory / f"{name}.log"
+        log.write_text("".join(f"2026-01-01T00:00:00.000000000Z stdout F {line}\n" for line in lines))
+        simulation = simulation.replace(f"${name.upper().replace('-', '_')}_LOG", str(log))
+    here.simulation.write_text(simulation)
 
 
 def etcd(here: Layout) -> list[str]:

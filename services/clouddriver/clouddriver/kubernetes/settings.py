@@ -132,6 +132,12 @@ class KubernetesAccountSettings(Settings):
         return self
 
 
+class JobSettings(Settings):
+    """How Jobs are shown."""
+
+    detailed_pod_status: bool = Field(default=True, description="whether a Job's status holds that of each pod")
+
+
 class KubernetesSettings(Settings):
     """The Kubernetes provider: its accounts, and rules for all of them."""
 
@@ -141,6 +147,7 @@ class KubernetesSettings(Settings):
     managed_by_suffix: str = ""
     docker_image_binding: str = Field(default="match-name-and-tag", pattern="^match-name-(and-tag|only)$")
     request_timeout_seconds: float = Field(default=30.0, gt=0)
+    jobs: JobSettings = Field(default_factory=JobSettings)
     operations_at_once: int = Field(default=8, ge=1, description="threads of a worker process")
 
     @model_validator(mode="before")
