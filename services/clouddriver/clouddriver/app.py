@@ -24,6 +24,7 @@ from clouddriver.manifests.endpoints import manifest_router
 from clouddriver.manifests.service import ManifestService
 from clouddriver.operations.bells import BellSweep, celery_bell
 from clouddriver.operations.endpoints import operations_router
+from clouddriver.planning.endpoints import planning_router
 from clouddriver.search.endpoints import search_router
 from clouddriver.settings import ClouddriverSettings
 
@@ -62,6 +63,7 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             freshness_router(accounts, states),
             artifact_router(settings.artifacts),
             operations_router(database, accounts, ring),
+            planning_router(database, accounts, resources, settings.kubernetes),
         ],
         checks={"database": database_check(database), "kubernetes": accounts_check(accounts, states)},
         lifespan=lifespan,

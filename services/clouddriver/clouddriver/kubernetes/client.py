@@ -5,6 +5,7 @@ connection broke; a change is repeated only when nothing of it was sent.
 """
 
 import builtins
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ _PAGE = 500
 _REDISCOVER_SECONDS = 2.0
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _CONNECTIONS = 32
+_WARNING = re.compile(r'^299 \S+ "(.*)"$', re.DOTALL)
 
 
 class KubernetesClient:
@@ -187,6 +189,18 @@ class KubernetesClient:
         if accept:
             headers["Accept"] = accept
         response = self._send(method, path, params, None if body is None else orjson.dumps(body), headers)
+        return self._document(path, response)
+
+    def tried(
+        self, method: str, path: str, params: Mapping[str, str], body: Any, *, content_type: str = "application/json"
+    ) -> tuple[Manifest, "builtins.list[str]"]:
+        """Let the server do all of a change but keep it; gives the object as it would be, and the warnings."""
+        content = orjson.dumps(body)
+        response = self._send(method, path, {**params, **_dry(True)}, content, {"Content-Type": content_type})
+        warnings = [_WARNING.sub(r"\1", text) for text in response.headers.get_list("Warning")]
+        return self._document(path, response), warnings
+
+    def _document(self, path: str, response: httpx.Response) -> Manifest:
         try:
             return mapping(orjson.loads(response.content))
         except orjson.JSONDecodeError as error:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from clouddriver.kubernetes.accounts import Account
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.settings import KubernetesSettings
-from clouddriver.operations.promises import VersionPromises
+from clouddriver.operations.promises import Versions
 
 Result = dict[str, Any]
 
@@ -52,7 +52,7 @@ class OperationContext(ABC):
         account: Account,
         resources: ResourceStore,
         settings: KubernetesSettings,
-        versions: VersionPromises,
+        versions: Versions,
     ) -> None:
         self.marker = marker
         self.account = account

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from kork.database import Database
 from sqlalchemy import text
@@ -17,6 +18,43 @@ class VersionedObject:
     namespace: str
     kind: str
     name: str
+
+
+class Versions(Protocol):
+    """Says which version an object gets."""
+
+    def promise(self, target: VersionedObject, content: str, live: Callable[[], list[PriorVersion]]) -> int:
+        """Choose the version for a content; `live` lists the versions that are in the cluster."""
+        ...
+
+
+class ForeseenVersions:
+    """Says which version an operation would get if it began now; promises nothing, writes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._foreseen: dict[VersionedObject, list[PriorVersion]] = {}
+
+    def promise(self, target: VersionedObject, content: str, live: Callable[[], list[PriorVersion]]) -> int:
+        """Choose the version for a content, those that this plan has foreseen already included."""
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT sequence, content FROM promised_version WHERE account = :account"
+                    " AND namespace = :namespace AND kind = :kind AND name = :name ORDER BY sequence"
+                ),
+                {
+                    "account": target.account,
+                    "namespace": target.namespace,
+                    "kind": target.kind,
+                    "name": target.name,
+                },
+            )
+            promised = [PriorVersion(row.sequence, row.content) for row in rows]
+        foreseen = self._foreseen.setdefault(target, [])
+        sequence = choose_version(content, live() + promised + foreseen)
+        foreseen.append(PriorVersion(sequence, content))
+        return sequence
 
 
 class VersionPromises:

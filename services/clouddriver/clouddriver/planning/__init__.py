@@ -1,0 +1,1 @@
+"""What operations would do, without doing it."""
