@@ -1,11 +1,14 @@
 """Whether an execution may start while others of its pipeline run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from orca.execution.concurrency import Decision, Queue, Turn, decide
+from kork.database import Database
+from kork.testing.waiting import watch
+from orca.execution.concurrency import Decision, Queue, Turn, Turns, decide
 from orca.testing import pipeline
 from orca.testing.running import Orca
 
@@ -14,6 +17,18 @@ Wait = Callable[..., dict[str, Any]]
 
 def is_waiting(execution: dict[str, Any]) -> bool:
     return any(task["status"] == "RUNNING" for each in execution["stages"] for task in each["tasks"])
+
+
+@contextmanager
+def database_of(orca: Orca) -> Iterator[Database]:
+    database = Database(orca.settings.database, schema="orca")
+    yield database
+    database.dispose()
+
+
+def in_queue(orca: Orca, config_id: str) -> list[str]:
+    with database_of(orca) as database, database.begin() as connection:
+        return Turns(connection).waiting(config_id)
 
 
 def queue(running: int = 0, older: int = 0, newer: int = 0, *, superseded: bool = False) -> Queue:
@@ -52,6 +67,7 @@ def test_one_execution_at_a_time_the_newest_next(orca: Orca, wait: Wait):
     first = orca.start(wait("1", seconds=300), **limited)
     orca.wait(first, is_waiting)
     others = [orca.start(wait("1"), **limited) for _ in range(3)]
+    watch(lambda: in_queue(orca, "newest"), lambda queued: queued == others)
     for id in others:
         assert orca.execution(id)["status"] == "NOT_STARTED"
     orca.client.put(f"/pipelines/{first}/cancel")
