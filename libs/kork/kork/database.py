@@ -11,9 +11,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,7 +18,9 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import NullPool
 
+from kork import migrations
 from kork.background import end
 from kork.settings import DatabaseSettings
 from kork.telemetry import log
@@ -62,20 +61,22 @@ class Database:
     def __init__(self, settings: DatabaseSettings, schema: str) -> None:
         self.settings = settings
         self.schema = schema
-        url = make_url(settings.url).set(drivername="postgresql+psycopg")
-        self.engine: Engine = create_engine(
-            url,
-            pool_size=settings.pool_size,
-            max_overflow=settings.pool_size,
-            pool_recycle=1800,
-            connect_args={
-                "connect_timeout": settings.connect_timeout_seconds,
-                "options": f"-c search_path={schema},public",
-                "application_name": f"gennaker-{schema}",
-            },
+        self.engine: Engine = self._engine(
+            pool_size=settings.pool_size, max_overflow=settings.pool_size, pool_recycle=1800
         )
         event.listen(self.engine, "checkin", self._note_return)
         event.listen(self.engine, "checkout", self._check)
+
+    def _engine(self, *, options: str = "", **pooling: Any) -> Engine:
+        return create_engine(
+            make_url(self.settings.url).set(drivername="postgresql+psycopg"),
+            connect_args={
+                "connect_timeout": self.settings.connect_timeout_seconds,
+                "options": f"-c search_path={self.schema},public {options}",
+                "application_name": f"gennaker-{self.schema}",
+            },
+            **pooling,
+        )
 
     @staticmethod
     def _note_return(_: Any, record: Any) -> None:
@@ -115,27 +116,26 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-    def migrate(self, package: str | None = None) -> None:
-        """Bring the schema to the newest revision of `package`'s migrations (default: the schema's name).
+    def migrate(self, package: str | None = None, *, to: str = "head") -> None:
+        """Bring the schema to a revision of `package`'s migrations: the newest, of the schema's name, by default.
 
-        Safe when several instances start at once: the schema is migrated under an advisory lock.
+        Safe when several instances start at once, and while others work (see `kork.migrations`).
         Returns at once when the schema is up to date, without importing Alembic.
         """
         package = package or self.schema
-        folder = _migrations_of(package)
+        folder = migrations.folder_of(package)
         with self.engine.connect() as connection:
-            if _recorded_revision(connection, self.schema) == _newest_revision(folder):
+            if migrations.recorded_revision(connection, self.schema) == migrations.newest_revision(folder):
                 return
-        with self.engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"migrate:{self.schema}"})
-            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
-            _upgrade(connection, folder, self.schema)
+        engine = self._engine(poolclass=NullPool, options=f"-c lock_timeout={migrations.LOCK_TIMEOUT_MS}")
+        with _one_upgrade_at_a_time:
+            migrations.upgrade(engine, self.schema, folder, to)
 
     def is_migrated(self, package: str | None = None) -> bool:
         """Say whether the schema has all that `package`'s code needs; raises when Postgres is away."""
-        newest = _newest_revision(_migrations_of(package or self.schema))
+        newest = migrations.newest_revision(migrations.folder_of(package or self.schema))
         with self.engine.connect() as connection:
-            recorded = _recorded_revision(connection, self.schema)
+            recorded = migrations.recorded_revision(connection, self.schema)
         return newest is None or (recorded is not None and recorded >= newest)
 
     @asynccontextmanager
@@ -209,38 +209,3 @@ class Inbox:
 def notify(connection: Connection, channel: str, payload: str = "") -> None:
     """Send a NOTIFY that goes out when the transaction commits."""
     connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
-
-
-def _migrations_of(package: str) -> Path:
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"There is no package '{package}' with migrations.")
-    return Path(next(iter(spec.submodule_search_locations))) / "migrations" / "versions"
-
-
-def _newest_revision(folder: Path) -> str | None:
-    names = sorted(path.stem for path in folder.glob("[0-9]*.py"))
-    return names[-1].split("_", 1)[0] if names else None
-
-
-def _recorded_revision(connection: Connection, schema: str) -> str | None:
-    exists = connection.execute(text("SELECT to_regclass(:t)"), {"t": f'"{schema}".alembic_version'}).scalar()
-    if exists is None:
-        return None
-    return connection.execute(text(f'SELECT version_num FROM "{schema}".alembic_version')).scalar()
-
-
-def _upgrade(connection: Connection, folder: Path, schema: str) -> None:
-    runtime: Any = import_module("alembic.runtime.migration")
-    operations: Any = import_module("alembic.operations")
-    scripts: Any = import_module("alembic.script")
-    directory = scripts.ScriptDirectory(str(folder.parent), version_locations=[str(folder)])
-
-    def steps(revision: Any, _: Any) -> Any:
-        return directory._upgrade_revs("head", revision)  # Alembic's own `upgrade` command does the same
-
-    context = runtime.MigrationContext.configure(
-        connection, opts={"version_table_schema": schema, "fn": steps, "transactional_ddl": True}
-    )
-    with _one_upgrade_at_a_time, operations.Operations.context(context):
-        context.run_migrations()

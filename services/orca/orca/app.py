@@ -22,6 +22,9 @@ from orca.launching.service import Launcher
 from orca.pipelines.endpoints import pipeline_router
 from orca.pipelines.evaluation import Evaluations
 from orca.pipelines.listing import PipelineLists
+from orca.retention.endpoints import import_router
+from orca.retention.store import History
+from orca.retention.sweep import Retention
 from orca.settings import OrcaSettings
 from orca.stages.installed import catalogue_for
 from orca.tasks.endpoints import task_router
@@ -39,7 +42,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         work: list[Awaitable[None]] = [Relay(database, settings.redis.url).run()]
         if settings.embedded:
-            work.append(Clock(settings, bell).run())
+            work += [Clock(settings, bell).run(), Retention(database, settings).run()]
         with counted(database):
             async with background(*work):
                 yield
@@ -60,6 +63,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
             ),
             task_router(database, settings, executions),
             admin_router(executions),
+            import_router(History(database), settings.executions.import_),
             capability_router(settings),
         ],
         checks={"database": database_check(database)},

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from kork.clock import EpochMillis
+from kork.database import Database
 from kork.telemetry import counter, gauge, log
 from psycopg import sql
 
@@ -167,11 +168,14 @@ def make_clock(settings: OrcaSettings) -> Clock:
 
 
 def run_clock(settings: OrcaSettings, _: list[str]) -> None:
-    """Run a clock until it is told to end (`python -m orca clock`)."""
+    """Run a clock, and the retention, until it is told to end (`python -m orca clock`)."""
     import signal
 
+    from orca.retention.sweep import Retention
+
     async def main() -> None:
-        clock = asyncio.ensure_future(make_clock(settings).run())
+        retention = Retention(Database(settings.database, schema="orca"), settings)
+        clock = asyncio.gather(make_clock(settings).run(), retention.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, clock.cancel)

@@ -8,6 +8,7 @@ from kork.settings import ServiceSettings, Settings
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from orca.retention.settings import ArchiveSettings, ImportSettings, PollersSettings
 from orca.stages.policy import TaskPolicy
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
@@ -19,6 +20,8 @@ class ExecutionsSettings(Settings):
     lease_seconds: float = Field(default=4.0, gt=0, description="after this silence a worker counts as dead")
     ring_again_seconds: float = Field(default=5.0, gt=0, description="when a bell that had no effect is rung again")
     max_waiting: int = Field(default=50, ge=1, description="executions of one pipeline that may wait their turn")
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
+    import_: ImportSettings = Field(default_factory=ImportSettings, alias="import")
 
 
 class TasksControllerSettings(Settings):
@@ -127,5 +130,6 @@ class OrcaSettings(ServiceSettings):
     executions: ExecutionsSettings = Field(default_factory=ExecutionsSettings)
     tasks: TasksSettings = Field(default_factory=TasksSettings)
     worker: OrcaWorkerSettings = Field(default_factory=OrcaWorkerSettings)
+    pollers: PollersSettings = Field(default_factory=PollersSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)
