@@ -40,7 +40,7 @@ def expanded(
         "kinds": account.kinds,
         "omitKinds": account.omit_kinds,
         "spinnakerKindMap": kinds,
-        "dockerRegistries": [],
+        "dockerRegistries": [registry.model_dump(by_alias=True) for registry in account.docker_registries],
         "cacheThreads": 1,
         "onlySpinnakerManaged": account.only_spinnaker_managed,
         "metrics": account.metrics,

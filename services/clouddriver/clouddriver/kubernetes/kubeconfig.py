@@ -11,26 +11,29 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
+from kork.secrets import is_reference
 from ruamel.yaml import YAML, YAMLError
 
-from clouddriver.kubernetes.authentication import Basic, Bearer, ExecPlugin, TokenFile
+from clouddriver.kubernetes.authentication import Basic, Bearer, Renewed, TokenFile
 from clouddriver.kubernetes.errors import BadConfiguration
+from clouddriver.kubernetes.exec_plugin import ExecPlugin
+from clouddriver.kubernetes.google_token import GoogleServiceAccount
+from clouddriver.kubernetes.origins import Origins
+from clouddriver.kubernetes.secret_store import STORES
 from clouddriver.kubernetes.settings import KubernetesAccountSettings
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-Stamp = tuple[str, int, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A way into a cluster. `namespace` is the context's own; `watched` are the files that it was made from."""
+    """A way into a cluster. `namespace` is the context's own; `origins` are what it was made from."""
 
     server: str
     namespace: str
@@ -40,27 +43,47 @@ class Connection:
     proxy: str | None = None
     server_name: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    watched: tuple[Stamp, ...] = ()
+    origins: Origins = field(default_factory=Origins)
 
     def changed(self) -> bool:
-        """Say whether a file that this was made from is another one now."""
-        return any(_stamp(Path(path)) != (path, modified, size) for path, modified, size in self.watched)
+        """Say whether a file or a secret that this was made from is another one now."""
+        return self.origins.changed()
 
 
 def connect(settings: KubernetesAccountSettings) -> Connection:
     """Make the connection that the settings describe. Raises `BadConfiguration`."""
+    origins = Origins(STORES)
+    connection = _connection(settings, origins)
+    if settings.proxy_url:
+        connection = replace(connection, proxy=settings.proxy_url)
+    if settings.o_auth_service_account:
+        origins.file(settings.o_auth_service_account.expanduser())
+        issuer = GoogleServiceAccount(settings.o_auth_service_account, settings.o_auth_scopes)
+        connection = replace(connection, auth=Renewed(issuer))
+    return connection
+
+
+def default_connection() -> Connection:
+    """Make the connection that kubectl would: `KUBECONFIG`, `~/.kube/config`, the pod's own service account."""
+    return connect(KubernetesAccountSettings(name="default"))
+
+
+def _connection(settings: KubernetesAccountSettings, origins: Origins) -> Connection:
     if settings.service_account:
-        return _in_cluster()
+        return _in_cluster(origins)
     if settings.url:
-        return _by_token(settings)
+        return _by_token(settings, origins)
     if settings.kubeconfig_file:
-        return _from_file(settings.kubeconfig_file, settings.context)
-    if settings.kubeconfig_contents:
-        return _from_text(settings.kubeconfig_contents, "kubeconfigContents", None, settings.context)
+        return _from_setting(settings.kubeconfig_file, settings.context, origins)
+    if contents := settings.kubeconfig_contents:
+        origin = "kubeconfigContents"
+        if is_reference(contents):
+            contents, origin = origins.secret(contents, origin), f"'{contents}'"
+        return _from_text(contents, origin, None, settings.context, origins)
     default = _default_kubeconfig()
     if default is None:
-        return _in_cluster()
-    return _from_file(default, settings.context)
+        return _in_cluster(origins)
+    return _from_file(default, settings.context, origins)
 
 
 def _default_kubeconfig() -> Path | None:
@@ -69,7 +92,8 @@ def _default_kubeconfig() -> Path | None:
     return next((path for path in candidates if path.is_file()), named[0] if named else None)
 
 
-def _in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER) -> Connection:
+def _in_cluster(origins: Origins) -> Connection:
+    folder = SERVICE_ACCOUNT_FOLDER
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
     token = folder / "token"
     if not host or not port or not token.is_file():
@@ -79,20 +103,22 @@ def _in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER) -> Connection:
         )
     namespace = folder / "namespace"
     authority = folder / "ca.crt"
+    origins.file(authority)
     return Connection(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
         namespace=namespace.read_text().strip() if namespace.is_file() else "default",
         origin="the pod's service account",
         verify=_trust(str(authority), None, insecure=False, origin="the pod's service account"),
         auth=TokenFile(token),
-        watched=(_stamp(authority),),
+        origins=origins,
     )
 
 
-def _by_token(settings: KubernetesAccountSettings) -> Connection:
+def _by_token(settings: KubernetesAccountSettings, origins: Origins) -> Connection:
     origin = "the account's 'url'"
     authority = settings.certificate_authority_file
-    auth = TokenFile(settings.token_file) if settings.token_file else Bearer(settings.token) if settings.token else None
+    if authority:
+        origins.file(authority)
     return Connection(
         server=_server(settings.url, origin),
         namespace="default",
@@ -100,18 +126,34 @@ def _by_token(settings: KubernetesAccountSettings) -> Connection:
         verify=_trust(
             str(authority) if authority else None, None, insecure=settings.insecure_skip_tls_verify, origin=origin
         ),
-        auth=auth,
-        watched=(_stamp(authority),) if authority else (),
+        auth=_token(settings, origins),
+        origins=origins,
     )
 
 
-def _from_file(path: Path, context: str | None) -> Connection:
-    path = path.expanduser()
-    if ":" in path.parts[0]:
+def _token(settings: KubernetesAccountSettings, origins: Origins) -> httpx.Auth | None:
+    if settings.token_file:
+        return TokenFile(settings.token_file)
+    token = settings.token
+    if token and is_reference(token):
+        token = origins.secret(token, "token").strip()
+    return Bearer(token) if token else None
+
+
+def _from_setting(named: str, context: str | None, origins: Origins) -> Connection:
+    if is_reference(named):
+        return _from_text(origins.secret(named, "kubeconfigFile"), f"'{named}'", None, context, origins)
+    if named.startswith("configserver:"):
         raise BadConfiguration(
-            f"The kubeconfig '{path}' is a reference to a secret store, which is not supported for files.",
-            "Mount the kubeconfig as a file and name that in 'kubeconfigFile'.",
+            f"'kubeconfigFile' is '{named}', and there is no Spring configuration server here.",
+            "Name a file, or a secret such as 'secret://kubernetes/<namespace>/<name>/<key>'.",
         )
+    return _from_file(Path(named), context, origins)
+
+
+def _from_file(path: Path, context: str | None, origins: Origins) -> Connection:
+    path = path.expanduser()
+    origins.file(path)
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -120,12 +162,12 @@ def _from_file(path: Path, context: str | None) -> Connection:
             f"The kubeconfig {path} can't be read: {said}.",
             f"Put a kubeconfig at {path} that this process may read, or correct 'kubeconfigFile'.",
         ) from error
-    return _from_text(text, str(path), path, context)
+    return _from_text(text, str(path), path, context, origins)
 
 
-def _from_text(text: str, origin: str, path: Path | None, context: str | None) -> Connection:
+def _from_text(text: str, origin: str, path: Path | None, context: str | None, origins: Origins) -> Connection:
     document = _parse(text, origin)
-    return _Kubeconfig(document, origin, path).connection(context)
+    return _Kubeconfig(document, origin, path, origins).connection(context)
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:
@@ -144,11 +186,11 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
 class _Kubeconfig:
     """One kubeconfig document, and what is looked up in it."""
 
-    def __init__(self, document: dict[str, Any], origin: str, path: Path | None) -> None:
+    def __init__(self, document: dict[str, Any], origin: str, path: Path | None, origins: Origins) -> None:
         self._document = document
         self._origin = origin
         self._path = path
-        self._files: list[Path] = [path] if path else []
+        self._origins = origins
 
     def connection(self, context_name: str | None) -> Connection:
         name = context_name or str(self._document.get("current-context") or "")
@@ -173,11 +215,17 @@ class _Kubeconfig:
             origin=f"{self._origin}, context '{name}'",
             verify=verify,
             auth=self._authentication(user, user_name, cluster, server, verify),
-            proxy=_text(cluster, "proxy-url"),
+            proxy=self._proxy(cluster),
             server_name=_text(cluster, "tls-server-name"),
             headers=headers,
-            watched=tuple(_stamp(path) for path in self._files),
+            origins=self._origins,
         )
+
+    def _proxy(self, cluster: dict[str, Any]) -> str | None:
+        proxy = _text(cluster, "proxy-url")
+        if proxy and not proxy.startswith(("http://", "https://")):
+            raise self._bad(f"has the 'proxy-url' '{proxy}', which is no HTTP proxy", "give an HTTP proxy (http://…)")
+        return proxy
 
     def _authentication(
         self, user: dict[str, Any], name: str, cluster: dict[str, Any], server: str, verify: ssl.SSLContext
@@ -188,9 +236,8 @@ class _Kubeconfig:
             return Bearer(token)
         if isinstance(user.get("exec"), dict):
             folder = self._path.parent if self._path else None
-            return ExecPlugin(
-                user["exec"], f"user '{name}' of {self._origin}", folder, cluster | {"server": server}, verify
-            )
+            who = f"user '{name}' of {self._origin}"
+            return Renewed(ExecPlugin(user["exec"], who, folder, cluster | {"server": server}, verify))
         if user.get("username") and user.get("password"):
             return Basic(str(user["username"]), str(user["password"]))
         if user.get("auth-provider"):
@@ -231,7 +278,7 @@ class _Kubeconfig:
         path = Path(named)
         if not path.is_absolute() and self._path is not None:
             path = self._path.parent / path
-        self._files.append(path)
+        self._origins.file(path)
         if not path.is_file():
             raise self._bad(f"names the file {path} as '{key}', and it is not there", "put it there")
         return str(path)
@@ -297,11 +344,3 @@ def _as_file(stack: ExitStack, data: str, origin: str) -> str:
     file.write(content)
     file.flush()
     return file.name
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return (str(path), 0, -1)
-    return (str(path), status.st_mtime_ns, status.st_size)

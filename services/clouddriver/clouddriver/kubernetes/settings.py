@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from kork.settings import Settings
 from kork.telemetry import log
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 _log = log("clouddriver.settings")
 
@@ -17,7 +17,6 @@ _RETIRED = {
     "providerVersion": "there is one Kubernetes provider now",
     "liveManifestCalls": "manifests are watched, and read live where the watch has none",
     "configureImagePullSecrets": "give pull secrets in manifests",
-    "dockerRegistries": "give pull secrets in manifests",
     "skin": "there is one view now",
     "cacheThreads": "kinds are watched at once, without threads",
     "cacheIntervalSeconds": "changes are watched; only what may not be watched is listed, at an interval that adapts",
@@ -25,8 +24,6 @@ _RETIRED = {
     "cluster": "the kubeconfig's context names the cluster",
     "user": "the kubeconfig's context names the user",
     "userAgent": "requests say 'gennaker'",
-    "oAuthServiceAccount": "use an exec plugin in the kubeconfig, such as gke-gcloud-auth-plugin",
-    "oAuthScopes": "use an exec plugin in the kubeconfig, such as gke-gcloud-auth-plugin",
     "onlySpinnakerManagedResources": "use 'onlySpinnakerManaged'",
     "cachingPolicies": "objects are watched one by one, without a limit per agent",
 }
@@ -62,6 +59,13 @@ class CustomResourceSettings(Settings):
     namespaced: bool = True
 
 
+class DockerRegistrySettings(Settings):
+    """A registry account whose images the account deploys; shown to clients, as Spinnaker's first provider did."""
+
+    account_name: str = Field(min_length=1)
+    namespaces: list[str] = Field(default_factory=list)
+
+
 class RawResourcesSettings(Settings):
     """Which kinds the raw resources view shows, as regular expressions; one of the two lists."""
 
@@ -88,12 +92,15 @@ class KubernetesAccountSettings(Settings):
     environment: str = ""
     account_type: str = ""
     context: str | None = None
-    kubeconfig_file: Path | None = None
+    kubeconfig_file: str | None = Field(default=None, description="a path, or a reference to a secret")
     kubeconfig_contents: str | None = Field(default=None, repr=False)
     service_account: bool = False
     url: str | None = None
     token: str | None = Field(default=None, repr=False)
     token_file: Path | None = None
+    o_auth_service_account: Path | None = None
+    o_auth_scopes: list[str] = Field(default_factory=list)
+    proxy_url: str | None = Field(default=None, pattern=r"^https?://")
     certificate_authority_file: Path | None = None
     insecure_skip_tls_verify: bool = False
     kubectl_request_timeout_seconds: float | None = Field(default=None, gt=0)
@@ -101,6 +108,7 @@ class KubernetesAccountSettings(Settings):
     omit_namespaces: list[str] = Field(default_factory=list)
     kinds: list[str] = Field(default_factory=list)
     omit_kinds: list[str] = Field(default_factory=list)
+    docker_registries: list[DockerRegistrySettings] = Field(default_factory=list[DockerRegistrySettings])
     custom_resources: list[CustomResourceSettings] = Field(default_factory=list[CustomResourceSettings])
     only_spinnaker_managed: bool = False
     cache_all_application_relationships: bool = False
@@ -111,6 +119,11 @@ class KubernetesAccountSettings(Settings):
     debug: bool = False
     permissions: Permissions = Field(default_factory=Permissions)
     required_group_membership: list[str] = Field(default_factory=list)
+
+    @field_validator("kubeconfig_file", mode="before")
+    @classmethod
+    def _path_as_text(cls, given: Any) -> Any:
+        return str(given) if isinstance(given, Path) else given
 
     @model_validator(mode="before")
     @classmethod
