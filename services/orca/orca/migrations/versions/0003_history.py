@@ -1,7 +1,6 @@
-"""A long history: indexes for lists and searches over all applications, vacuum in small steps, restored executions."""
+"""A long history: it is vacuumed in small steps, and what was archived may come back."""
 
 from alembic import op
-from kork.migrations import add_index
 
 revision = "0003"
 down_revision = "0002"
@@ -16,7 +15,8 @@ def upgrade() -> None:
     op.execute(
         """
         ALTER TABLE execution ADD COLUMN IF NOT EXISTS restored_at bigint;
-        COMMENT ON COLUMN execution.restored_at IS 'when it was brought back from an archive; retention counts from then';
+        COMMENT ON COLUMN execution.restored_at IS
+            'when it was brought back from an archive; retention counts from then';
         """
     )
     for table, parameters in {
