@@ -35,6 +35,14 @@ def ulid_for(seed: str, at: EpochMillis) -> str:
     return str(ULID.from_bytes(at.to_bytes(6, "big") + digest))
 
 
+def ulid_time(text: str) -> EpochMillis | None:
+    """Say when a ULID was made (epoch ms); `None` for what is none."""
+    try:
+        return round(ULID.from_str(text).timestamp * 1000)
+    except ValueError:
+        return None
+
+
 def is_ulid(text: str) -> bool:
     """Say whether `text` could have come from `new_ulid`."""
     try:

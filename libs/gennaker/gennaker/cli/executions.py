@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gennaker.cli.explaining import complete_stage, explain
 from gennaker.cli.options import GATE_URL, GateOption, Output, OutputOption, TimeoutOption, WatchOption, show_json
 from gennaker.exits import Exit, GennakerError
 
@@ -91,7 +92,7 @@ def watch(
 def cancel(
     execution: ExecutionArgument,
     reason: Annotated[str | None, typer.Option(help="Why; kept with the execution.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Even when it doesn't end by itself.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Now, without waiting for what runs in it.")] = False,
     watching: WatchOption = False,
     gate_url: GateOption = GATE_URL,
 ) -> None:
@@ -100,11 +101,19 @@ def cancel(
 
     with Gate(gate_url) as gate:
         gate.get("pipelines", execution)
-        gate.put("pipelines", execution, "cancel", reason=reason, force="true" if force else None)
+        if force:
+            gate.put("admin", "executions", "forceCancel", executionId=execution, reason=reason)
+            print(f"Execution {execution} is cancelled.")
+            return
+        gate.put("pipelines", execution, "cancel", reason=reason)
         if watching:
             follow(gate, execution, Output.human, None)
         else:
             print(f"Execution {execution} is told to cancel.")
+
+
+executions.command("explain")(explain)
+executions.command("complete-stage")(complete_stage)
 
 
 @executions.command("pause")

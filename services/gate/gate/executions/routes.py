@@ -63,6 +63,14 @@ LISTS = (
 
 STEERING = (
     Pass("GET", "/pipelines/{id}", "orca", "pipelines/{id}", "One execution, in full", not_found=_GONE),
+    Pass(
+        "GET",
+        "/pipelines/{id}/explain",
+        "orca",
+        "pipelines/{id}/explain",
+        "Why an execution is where it is, what it waits for, and what would move it",
+        not_found=_GONE,
+    ),
     Pass("DELETE", "/pipelines/{id}", "orca", "pipelines/{id}", "Delete an execution", void=True, not_found=_GONE),
     Pass(
         "PUT",
@@ -133,7 +141,26 @@ STEERING = (
         "orca",
         "admin/forceCancelExecution",
         "End an execution whatever it does",
-        (Param("executionId", required=True), Param("executionType", default="PIPELINE"), Param("canceledBy")),
+        (
+            Param("executionId", required=True),
+            Param("executionType", default="PIPELINE"),
+            Param("canceledBy"),
+            Param("reason"),
+        ),
+        void=True,
+    ),
+    Pass(
+        "PUT",
+        "/admin/executions/forceCompleteStage",
+        "orca",
+        "admin/forceCompleteStage",
+        "End a stage that is stuck; what comes after it goes on",
+        (
+            Param("executionId", required=True),
+            Param("stageId", required=True),
+            Param("status", default="SUCCEEDED"),
+            Param("completedBy"),
+        ),
         void=True,
     ),
 )

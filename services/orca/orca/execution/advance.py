@@ -11,7 +11,7 @@ from typing import Any
 
 from kork.ids import new_ulid
 
-from orca.execution.changes import Advance, RunTask, execution_event, stage_event, updated_event
+from orca.execution.changes import Advance, RunTask, end_phase, execution_event, stage_event, updated_event
 from orca.execution.failures import Failure, TimedOut, add_summaries, describe
 from orca.execution.model import AFTER, BEFORE, EpochMillis, Execution, JsonMap, StageExecution, TaskExecution
 from orca.execution.planning import NewId, plan_after, plan_before, plan_on_failure, plan_tasks
@@ -28,7 +28,6 @@ from orca.execution.status import Status
 from orca.execution.timeouts import deadline_of
 from orca.stages.catalogue import StageCatalogue, UnknownStageType
 from orca.stages.definition import Evaluator, Stage, TaskSpec, Unanswered
-from orca.stages.dry_run import as_dry_run
 from orca.stages.results import TaskResult
 from orca.stages.view import StageView
 
@@ -332,8 +331,7 @@ class _Engine:
         stage.status, stage.end_time = status, self.now
         add_summaries(stage)
         self.touch(stage)
-        phase = "skipped" if status is Status.SKIPPED else "complete" if status.is_successful else "failed"
-        self.out.events.append(stage_event(self.execution, stage, phase))
+        self.out.events.append(stage_event(self.execution, stage, end_phase(status)))
         parent = self.execution.parent(stage)
         if status.is_halt:
             self.cancel_effect(stage)
@@ -345,11 +343,8 @@ class _Engine:
             self.work.append(parent)
 
     def cancel_effect(self, stage: StageExecution) -> None:
-        try:
-            if self.definition_of(stage).on_cancel is not None:
-                self.out.cancels.append(stage.id)
-        except UnknownStageType:
-            return
+        if self.catalogue.cleans_up(self.execution, stage):
+            self.out.cancels.append(stage.id)
 
     def skip_by_hand(self, stage: StageExecution) -> None:
         """Skip the top-level stage of `stage` with all of its synthetic stages that haven't ended (1.11)."""
@@ -483,6 +478,8 @@ class _Engine:
     def time_out(
         self, stage: StageExecution, task: TaskExecution, spec: TaskSpec, view: StageView[Any], message: str
     ) -> bool:
+        if self.definition_of(stage).cancels_on_timeout:
+            self.cancel_effect(stage)
         if is_true(stage.context.get("markSuccessfulOnTimeout")):
             return self.end_task(stage, task, Status.SUCCEEDED)
         result = spec.on_timeout(view, self.now) if spec.on_timeout else None
@@ -531,9 +528,7 @@ class _Engine:
     # --- what the rules ask of the world
 
     def definition_of(self, stage: StageExecution) -> Stage[Any]:
-        alias: Any = stage.context.get("alias")
-        definition = self.catalogue.find(stage.type, alias if isinstance(alias, str) else None)
-        return as_dry_run(definition, stage) if self.execution.trigger.get("dryRun") is True else definition
+        return self.catalogue.definition_of(self.execution, stage)
 
     def evaluate(self, stage: StageExecution, definition: Stage[Any]) -> None:
         written = stage.context

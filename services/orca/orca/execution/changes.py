@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orca.execution.model import EpochMillis, Execution, JsonMap, StageExecution
+from orca.execution.status import Status
 
 _TOLD_OF_STAGES = ("sendNotifications", "notifications", "judgmentStatus")
 
@@ -110,6 +111,11 @@ def stage_event(execution: Execution, stage: StageExecution, phase: Phase) -> Ev
             "context": small,
         },
     )
+
+
+def end_phase(status: Status) -> Phase:
+    """Give the word for the end of a stage."""
+    return "skipped" if status is Status.SKIPPED else "complete" if status.is_successful else "failed"
 
 
 def updated_event(execution: Execution) -> Event:

@@ -3,6 +3,8 @@
 Whatever is rung here may be rung twice, late, or never: the rows decide.
 """
 
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,8 +20,8 @@ from orca.bell import Bell
 from orca.execution.advance import advance, answer
 from orca.execution.changes import Advance, execution_event, updated_event
 from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.forced import force_cancel
 from orca.execution.model import Execution
-from orca.execution.operations import force_cancel
 from orca.execution.parents import embed_parent_for_expressions
 from orca.execution.rows import Loaded
 from orca.execution.status import Status
@@ -74,6 +76,7 @@ class Driver:
         self.evaluator = evaluator
         self._again_ms = round(settings.executions.ring_again_seconds * 1000)
         self.lease_ms = round(settings.executions.lease_seconds * 1000)
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
 
     # --- advancing
 
@@ -134,7 +137,7 @@ class Driver:
         if owner and keys:
             effects.mine = keys.pop(0)
             store.offer(execution.id, [effects.mine], 0, (owner, now + self.lease_ms))
-        keys += [(stage_id, CANCEL_TASK, 1) for stage_id in out.cancels]
+        keys += [(stage_id, CANCEL_TASK, 1) for stage_id in dict.fromkeys(out.cancels)]
         keys += [key for stage_id in out.asks if (key := (stage_id, ASK_TASK, 1)) not in locked.io]
         store.offer(execution.id, keys, now + self._again_ms, None)
         effects.run = keys
@@ -239,7 +242,7 @@ class Driver:
 
     def claim(self, execution_id: str, key: IoKey) -> tuple[str, Loaded] | None:
         """Take an I/O task: gives our name for it and the execution to run it on; `None` if it isn't to be had."""
-        owner = new_ulid()
+        owner = f"{self._name}/{new_ulid()}"
         with self.database.begin() as connection:
             store = ExecutionStore(connection)
             if not store.claim(execution_id, key, owner, self.lease_ms):

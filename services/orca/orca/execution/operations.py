@@ -123,11 +123,11 @@ def restart(
     reset = [top, *(each for each in execution.all_downstream(top) if each.status.is_complete and each is not top)]
     gone = [child for stage in reset for child in execution.descendants(stage)]
     execution.remove(gone)
-    for stage in reset:
-        _reset(stage, catalogue)
     top.context["restartDetails"] = {"restartedBy": user, "restartTime": now} | (
         {"previousException": previous} if previous is not None else {}
     )
+    for stage in reset:
+        _reset(stage, catalogue)
     top.context.update(extra or {})
     _refresh_preconditions(execution, config or {})
     ended = max((stage.end_time or 0 for stage in execution.stages), default=0)
@@ -160,17 +160,3 @@ def _refresh_preconditions(execution: Execution, config: JsonMap) -> None:
         stage = execution.stage_by_ref(str(given.get("refId")))
         if stage is not None and stage.type == "checkPreconditions" and stage.status is Status.NOT_STARTED:
             stage.context["preconditions"] = given["preconditions"]
-
-
-def force_cancel(execution: Execution, user: str, now: EpochMillis) -> list[StageExecution]:
-    """End an execution and all that runs in it as CANCELED, whatever its tasks do; gives the stages ended."""
-    ended = [stage for stage in execution.stages if stage.status in (Status.RUNNING, Status.PAUSED)]
-    for stage in ended:
-        stage.status, stage.end_time = Status.CANCELED, now
-        for task in stage.tasks:
-            if task.status in (Status.RUNNING, Status.PAUSED):
-                task.status, task.end_time, task.due_at, task.in_flight = Status.CANCELED, now, None, False
-    execution.status, execution.canceled, execution.canceled_by = Status.CANCELED, True, user
-    execution.cancellation_reason = "Force canceled by admin"
-    execution.end_time = now
-    return ended

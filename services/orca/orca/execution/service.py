@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
+from kork.clock import now_ms
 from kork.database import Database
 from kork.errors import Conflict, NotFound
 from kork.identity import Identity
 
-from orca.bell import Bell
+from orca.bell import Bell, Run
 from orca.execution import operations
-from orca.execution.changes import execution_event, updated_event
+from orca.execution.changes import Event, end_phase, execution_event, stage_event, updated_event
 from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.explain import explain
+from orca.execution.forced import force_cancel, force_complete
 from orca.execution.listing import Executions
-from orca.execution.model import Execution, ExecutionType, JsonMap
+from orca.execution.model import Execution, ExecutionType, JsonMap, StageExecution
 from orca.execution.parents import embed_parents
+from orca.execution.situation import read_situation
 from orca.execution.status import Status
-from orca.execution.store import ExecutionStore, Locked
+from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 
@@ -110,7 +114,7 @@ class ExecutionService:
         self._bell.advance(rung)
         return locked.execution
 
-    def force_cancel(self, kind: ExecutionType, execution_id: str, user: str) -> None:
+    def force_cancel(self, kind: ExecutionType, execution_id: str, user: str, reason: str | None = None) -> None:
         """Mark an execution CANCELED with all that runs in it, without waiting for its tasks."""
         with self._database.begin() as connection:
             store = ExecutionStore(connection)
@@ -118,17 +122,54 @@ class ExecutionService:
             execution = locked.execution
             if execution.status.is_complete:
                 return
-            ended = operations.force_cancel(execution, user, locked.now)
+            ended = force_cancel(execution, user, locked.now, reason)
             store.drop_io(execution_id, [stage.id for stage in execution.stages])
             store.save(locked.loaded, [stage.id for stage in ended], [], head=True)
             store.set_due(execution_id, None, locked.now)
-            store.publish([execution_event(execution, "failed"), updated_event(execution)])
+            store.publish([*_ends(execution, ended), execution_event(execution, "failed"), updated_event(execution)])
+            clean_ups = self._offer_clean_ups(store, locked, ended)
             turns = Turns(connection)
             turns.leave(execution_id)
             waiting = turns.lock_to_call(execution.pipeline_config_id) if execution.pipeline_config_id else []
             if waiting:
                 store.make_due(waiting, locked.now)
+        self._bell.run(clean_ups)
         self._bell.advance(waiting)
+
+    def force_complete_stage(self, execution_id: str, stage_id: str, status: Status, user: str) -> Execution:
+        """End a stage as `status`, whatever its tasks do; what comes after it goes on."""
+        with self._database.begin() as connection:
+            store = ExecutionStore(connection)
+            locked = _locked(store, None, execution_id)
+            execution = locked.execution
+            ended = force_complete(execution, stage_id, status, user, locked.now)
+            store.drop_io(execution_id, [stage.id for stage in ended])
+            store.save(locked.loaded, [stage.id for stage in ended], [], head=False)
+            store.publish([*_ends(execution, ended), updated_event(execution)])
+            clean_ups = self._offer_clean_ups(store, locked, ended)
+            store.make_due([execution_id], locked.now)
+        self._bell.run(clean_ups)
+        self._bell.advance([execution_id])
+        return execution
+
+    def explain(self, kind: ExecutionType | None, execution_id: str) -> JsonMap:
+        """Say why an execution is where it is, and what would move it."""
+        with self._database.connect() as connection:
+            loaded = ExecutionStore(connection).load(execution_id)
+            if loaded is None or (kind and loaded.execution.type != kind):
+                raise missing(kind, execution_id)
+            situation = read_situation(connection, loaded.execution)
+        now = now_ms()
+        return explain(loaded.execution, situation, self._catalogue, now).document(now)
+
+    def _offer_clean_ups(self, store: ExecutionStore, locked: Locked, ended: list[StageExecution]) -> list[Run]:
+        """Have the stages that an operator has ended clean up what they started."""
+        execution = locked.execution
+        wanted = [stage.id for stage in ended if stage.status.is_halt and self._catalogue.cleans_up(execution, stage)]
+        keys: list[IoKey] = [(stage_id, CANCEL_TASK, 1) for stage_id in wanted]
+        again = locked.now + round(self._settings.executions.ring_again_seconds * 1000)
+        store.offer(execution.id, keys, again, None)
+        return [(execution.id, *key) for key in keys]
 
     def correlated(self, correlation_id: str) -> list[str]:
         """List the executions with this correlation id."""
@@ -183,8 +224,12 @@ class ExecutionService:
         return [parent_id]
 
 
-def _locked(store: ExecutionStore, kind: ExecutionType, execution_id: str) -> Locked:
+def _ends(execution: Execution, ended: list[StageExecution]) -> list[Event]:
+    return [stage_event(execution, stage, end_phase(stage.status)) for stage in ended]
+
+
+def _locked(store: ExecutionStore, kind: ExecutionType | None, execution_id: str) -> Locked:
     locked = store.lock(execution_id, wait=True)
-    if locked is None or locked.execution.type != kind:
+    if locked is None or (kind and locked.execution.type != kind):
         raise missing(kind, execution_id)
     return locked

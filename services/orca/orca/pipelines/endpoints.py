@@ -55,6 +55,11 @@ def pipeline_router(
         """Give an execution; 404 when there is none."""
         return shown(service.get("PIPELINE", id))
 
+    @router.get("/pipelines/{id}/explain")
+    def explain(id: str) -> Response:
+        """Say why an execution (of a pipeline or of jobs) is where it is, and what would move it."""
+        return answer(service.explain(None, id))
+
     @router.delete("/pipelines/{id}")
     def delete(id: str) -> Response:
         """Delete an execution that has ended; 409 while it runs."""

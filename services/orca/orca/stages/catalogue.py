@@ -6,8 +6,9 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from orca.execution.model import Execution, StageExecution
 from orca.stages.definition import Stage, TaskSpec
-from orca.stages.dry_run import dry_run
+from orca.stages.dry_run import as_dry_run, dry_run
 from orca.stages.policy import TaskPolicy
 
 GROUP = "orca.stages"
@@ -70,6 +71,19 @@ class StageCatalogue:
                 f"No StageDefinitionBuilder implementation for {type_name}(alias: {alias or 'null'}) found "
                 f"(knownTypes: {known})"
             ) from None
+
+    def definition_of(self, execution: Execution, stage: StageExecution) -> Stage[Any]:
+        """Give the type of a stage, or what stands for it in a dry run. Raises `UnknownStageType`."""
+        alias: Any = stage.context.get("alias")
+        definition = self.find(stage.type, alias if isinstance(alias, str) else None)
+        return as_dry_run(definition, stage) if execution.trigger.get("dryRun") is True else definition
+
+    def cleans_up(self, execution: Execution, stage: StageExecution) -> bool:
+        """Say whether a stage has something to do when it has failed or was cancelled (`on_cancel`)."""
+        try:
+            return self.definition_of(execution, stage).on_cancel is not None
+        except UnknownStageType:
+            return False
 
     def task(self, implementing_class: str) -> TaskSpec:
         """Find a task by the class name stored with it. Raises `UnknownStageType`."""

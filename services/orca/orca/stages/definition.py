@@ -15,6 +15,7 @@ from orca.execution.model import EpochMillis, Execution, JsonMap, StageExecution
 from orca.stages.results import (
     TaskFailure,
     TaskResult,
+    WaitsFor,
     canceled,
     failed,
     failed_continue,
@@ -40,6 +41,7 @@ __all__ = [
     "TaskResult",
     "TaskSpec",
     "Unanswered",
+    "WaitsFor",
     "canceled",
     "failed",
     "failed_continue",
@@ -208,6 +210,7 @@ class Stage(Generic[C]):
     model: ClassVar[ContextModel] = StageContext
     uses: ClassVar[tuple[TaskSpec, ...]] = ()
     on_cancel: ClassVar[OnCancel | None] = None
+    cancels_on_timeout: ClassVar[bool] = False
 
     def tasks(self, stage: StageView[C]) -> Iterable[TaskSpec | Loop]:
         """Give the tasks in order; asked once, when the stage starts."""
@@ -244,6 +247,10 @@ class Stage(Generic[C]):
     def can_skip(self, stage: StageView[C]) -> bool:
         """Say whether a user may skip the stage by hand."""
         return False
+
+    def waits_for(self, stage: StageView[C]) -> WaitsFor | None:
+        """Say what a running stage waits for, where the type knows it better than "its task polls"."""
+        return None
 
     def view(self, execution: Execution, stage: StageExecution) -> StageView[C]:
         """Make the view through which this type sees `stage`."""

@@ -18,6 +18,7 @@ from orca.stages.definition import (
     StageView,
     TaskFailure,
     TaskResult,
+    WaitsFor,
     canceled,
     io_task,
     running,
@@ -80,3 +81,7 @@ class DependsOnExecution(Stage[DependsOnExecutionContext]):
 
     def tasks(self, stage: StageView[DependsOnExecutionContext]):
         yield wait_for_execution
+
+    def waits_for(self, stage: StageView[DependsOnExecutionContext]) -> WaitsFor:
+        id = stage.context.execution_id
+        return WaitsFor("execution", f"it depends on execution {id}", f"the end of execution {id}")

@@ -18,12 +18,13 @@ from orca.stages.definition import (
     StageView,
     TaskResult,
     TaskSpec,
+    WaitsFor,
     stage,
     succeeded,
     task,
     terminal,
 )
-from orca.stages.wait import WaitContext, wait_until_due
+from orca.stages.wait import SKIP_REST, WaitContext, wait_until_due
 
 _WEEK_MS = round(timedelta(days=7).total_seconds() * 1000)
 
@@ -53,6 +54,9 @@ def execution_window(timezone: str) -> type[Stage[Any]]:
             yield hold
             if read_jitter(stage.raw.get("restrictedExecutionWindow"), str(stage.trigger.get("type"))):
                 yield wait_until_due.named("waitForJitter")
+
+        def waits_for(self, stage: StageView[WaitContext]) -> WaitsFor:
+            return WaitsFor("window", f"its execution window is closed (time zone {timezone})", SKIP_REST)
 
     return RestrictExecutionDuringTimeWindow
 

@@ -18,6 +18,7 @@ from orca.stages.definition import (
     StageContext,
     StageView,
     TaskResult,
+    WaitsFor,
     io_task,
     running,
     stage,
@@ -174,6 +175,16 @@ class ManualJudgment(Stage[ManualJudgmentContext]):
     def prepare_restart(self, context: JsonMap) -> JsonMap:
         """Forget the judgment: a restarted stage asks again."""
         return {key: value for key, value in context.items() if key not in _JUDGMENT}
+
+    def waits_for(self, stage: StageView[ManualJudgmentContext]) -> WaitsFor:
+        required = stage.context.required_judgment_roles or stage.context.selected_stage_roles
+        who = f"a person with one of the roles {', '.join(required)}" if required else "a person"
+        refused = stage.raw.get("judgmentRefused")
+        return WaitsFor(
+            "judgment",
+            f"{who} has to judge" + (f" ({refused})" if refused else ""),
+            "a judgment: `gennaker judge` with continue or stop",
+        )
 
     def review_change(self, stage: StageView[ManualJudgmentContext], change: JsonMap, user: Identity) -> JsonMap:
         """Take a judgment only from who has one of the required roles; `judgmentRefused` says why not.

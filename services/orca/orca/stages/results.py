@@ -25,6 +25,15 @@ class TaskResult:
     scheduled: EpochMillis | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WaitsFor:
+    """What a stage waits for, in words for people: of which kind it is, and what would end the wait."""
+
+    kind: str
+    why: str
+    moves: str
+
+
 class TaskFailure(Exception):
     """A failure that a task reports in words of its own.
 

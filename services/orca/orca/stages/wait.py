@@ -1,7 +1,19 @@
 """`wait`: let time pass."""
 
 from orca.execution.model import EpochMillis
-from orca.stages.definition import Stage, StageContext, StageView, TaskResult, running, stage, succeeded, task
+from orca.stages.definition import (
+    Stage,
+    StageContext,
+    StageView,
+    TaskResult,
+    WaitsFor,
+    running,
+    stage,
+    succeeded,
+    task,
+)
+
+SKIP_REST = "the end of that time; a person who skips the rest of it (PATCH the stage with skipRemainingWait: true)"
 
 
 class WaitContext(StageContext):
@@ -26,3 +38,6 @@ class Wait(Stage[WaitContext]):
 
     def tasks(self, stage: StageView[WaitContext]):
         yield wait_until_due
+
+    def waits_for(self, stage: StageView[WaitContext]) -> WaitsFor:
+        return WaitsFor("time", f"it waits for {stage.context.wait_time:g} s", SKIP_REST)

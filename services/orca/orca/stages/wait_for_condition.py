@@ -14,6 +14,7 @@ from orca.stages.definition import (
     StageView,
     TaskResult,
     TaskSpec,
+    WaitsFor,
     running,
     stage,
     succeeded,
@@ -57,6 +58,13 @@ def wait_for_condition(settings: ConditionSettings) -> type[Stage[Any]]:
 
         def tasks(self, stage: StageView[WaitForConditionContext]):
             yield evaluate
+
+        def waits_for(self, stage: StageView[WaitForConditionContext]) -> WaitsFor:
+            return WaitsFor(
+                "condition",
+                f"active conditions hold it: {', '.join(settings.conditions_for(stage.context.cluster))}",
+                "an operator who lifts them, or a person who goes on (PATCH the stage with status: SKIPPED)",
+            )
 
         def prepare_restart(self, context: dict[str, Any]) -> dict[str, Any]:
             """Ask again."""

@@ -1,7 +1,7 @@
 """`waitUntil`: wait for a moment."""
 
 from orca.execution.model import EpochMillis
-from orca.stages.definition import Stage, StageContext, StageView, TaskResult, running, stage, succeeded, task
+from orca.stages.definition import Stage, StageContext, StageView, TaskResult, WaitsFor, running, stage, succeeded, task
 
 
 class WaitUntilContext(StageContext):
@@ -28,6 +28,9 @@ class WaitUntil(Stage[WaitUntilContext]):
 
     def tasks(self, stage: StageView[WaitUntilContext]):
         yield wait_until_moment
+
+    def waits_for(self, stage: StageView[WaitUntilContext]) -> WaitsFor:
+        return WaitsFor("time", "it waits for a moment", "that moment")
 
     def prepare_restart(self, context: dict[str, object]) -> dict[str, object]:
         """Forget when the wait began."""
