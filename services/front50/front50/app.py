@@ -13,6 +13,7 @@ from front50.notifications.endpoints import notification_router
 from front50.permissions.endpoints import permission_router
 from front50.pipelines.endpoints import pipeline_router
 from front50.settings import Front50Settings
+from front50.templates.endpoints import template_router
 
 
 def create_app(settings: Front50Settings) -> FastAPI:
@@ -35,6 +36,7 @@ def create_app(settings: Front50Settings) -> FastAPI:
             pipeline_router(database, "pipeline"),
             pipeline_router(database, "strategy"),
             notification_router(database),
+            template_router(database),
         ],
         checks={"database": database_check(database)},
         lifespan=lifespan,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from front50.documents import Stored
 
-Kind = Literal["application", "pipeline", "strategy"]
+Kind = Literal["application", "pipeline", "strategy", "pipeline_template"]
 
 
 def record(connection: Connection, kind: Kind, id: str, stored: Stored) -> None:

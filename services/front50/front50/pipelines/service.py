@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from front50 import history
 from front50.pipelines import rules
 from front50.pipelines.store import PipelineKind, PipelineStore
+from front50.templates.service import require_template
 
 
 def _new_id() -> str:
@@ -144,6 +145,7 @@ class PipelineService:
     def _save(self, connection: Connection, prepared: Document, user: str, *, stale_check: bool) -> Document:
         store = self._store(connection)
         store.lock(prepared["application"])
+        require_template(connection, prepared)
         id = prepared.get("id")
         existing = store.find(id) if isinstance(id, str) else None
         if stale_check:
