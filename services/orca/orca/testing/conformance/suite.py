@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -85,10 +85,25 @@ def _served(cases: list[Case]) -> Iterator[Peer]:
         if not replies:
             return 404, {"message": f"the case's server has no {request.path}"}
         found = replies.pop(0) if len(replies) > 1 else replies[0]
-        return found.status, found.body, found.headers
+        values = {"server": _address(peer, request.path.split("/")[1])}
+        return found.status, _fill(found.body, values.__getitem__), _fill(found.headers, values.__getitem__)
 
     with serve(reply) as peer:
         yield peer
+
+
+def _address(peer: Peer, case: str) -> str:
+    return f"{peer.url.replace('127.0.0.1', 'localhost')}/{case}"
+
+
+def _fill(value: Any, value_of: Callable[[str], str]) -> Any:
+    """Put in what the placeholders of a document stand for."""
+    if isinstance(value, dict):
+        items = cast(JsonObject, value).items()
+        return {_fill(key, value_of): _fill(each, value_of) for key, each in items}
+    if isinstance(value, list):
+        return [_fill(each, value_of) for each in cast(list[Any], value)]
+    return _PLACE.sub(lambda found: value_of(found[1]), value) if isinstance(value, str) else value
 
 
 class _Run:
@@ -248,26 +263,22 @@ class _Run:
 
     def _filled(self, value: Any) -> Any:
         """Put in what is known only now: `{{server}}`, `{{case}}`, `{{main}}` (an id), `{{main.1}}` (a stage's id)."""
-        if isinstance(value, dict):
-            return {self._filled(key): self._filled(each) for key, each in cast(JsonObject, value).items()}
-        if isinstance(value, list):
-            return [self._filled(each) for each in cast(list[Any], value)]
-        return _PLACE.sub(self._value_of, value) if isinstance(value, str) else value
+        return _fill(value, self._value_of)
 
-    def _value_of(self, found: re.Match[str]) -> str:
-        text = found[1]
-        if text in ("server", "case"):
-            address = self._peer.url.replace("127.0.0.1", "localhost")
-            return f"{address}/{self.case.name}" if text == "server" else self.case.name
+    def _value_of(self, text: str) -> str:
+        if text == "server":
+            return _address(self._peer, self.case.name)
+        if text == "case":
+            return self.case.name
         name, _, ref = text.partition(".")
         if name not in self.names:
-            raise _Impossible(f"{found[0]}: there is no execution named {name}")
+            raise _Impossible(f"{text}: there is no execution named {name}")
         if not ref:
             return self.names[name]
         execution = self._seen.get(name) or _read(self._orca, [self.names[name]])[self.names[name]]
         stage = _by_ref(execution).get(ref)
         if stage is None:
-            raise _Impossible(f"{found[0]}: {name} has no stage {ref}")
+            raise _Impossible(f"{text}: {name} has no stage {ref}")
         return stage["id"]
 
 
