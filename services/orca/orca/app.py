@@ -22,6 +22,9 @@ from orca.launching.service import Launcher
 from orca.pipelines.endpoints import pipeline_router
 from orca.pipelines.evaluation import Evaluations
 from orca.pipelines.listing import PipelineLists
+from orca.plan.clients import planning_services
+from orca.plan.endpoints import plan_router
+from orca.plan.service import Planner
 from orca.retention.endpoints import import_router
 from orca.retention.store import History
 from orca.retention.sweep import Retention
@@ -38,6 +41,9 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     signer = Signer(settings.identity.secret)
     front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)
 
+    launcher = Launcher(database, settings, bell)
+    planner = Planner(database, settings, catalogue, launcher, planning_services(settings))
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         work: list[Awaitable[None]] = [Relay(database, settings.redis.url).run()]
@@ -47,6 +53,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
             async with background(*work):
                 yield
         await front50.aclose()
+        planner.close()
         database.dispose()
 
     executions = ExecutionService(database, settings, bell, catalogue)
@@ -54,7 +61,8 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         "orca",
         settings,
         routers=[
-            launching_router(Launcher(database, settings, bell), front50),
+            launching_router(launcher, front50),
+            plan_router(planner),
             pipeline_router(
                 settings,
                 executions,

@@ -5,17 +5,19 @@ Pure but for `content`, which reads an artifact's bytes. Source of the rules: Sp
 """
 
 from orca.artifacts.model import Artifact, ExpectedArtifact, read_artifact, read_artifacts, read_expected
-from orca.artifacts.resolution import Resolution, expected_ids_for, resolve, resolve_for_start
+from orca.artifacts.resolution import Prospect, Resolution, expected_ids_for, prospects, resolve, resolve_for_start
 from orca.artifacts.scope import artifacts_of, bound_by_id, in_scope
 
 __all__ = [
     "Artifact",
     "ExpectedArtifact",
+    "Prospect",
     "Resolution",
     "artifacts_of",
     "bound_by_id",
     "expected_ids_for",
     "in_scope",
+    "prospects",
     "read_artifact",
     "read_artifacts",
     "read_expected",

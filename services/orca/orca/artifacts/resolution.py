@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from kork.errors import BadRequest
 
@@ -40,20 +40,48 @@ def resolve_for_start(pipeline: JsonMap, trigger: JsonMap, *, prior: Prior) -> J
     expected = [
         each
         for each in read_expected(pipeline.get("expectedArtifacts"), "expectedArtifacts")
-        if each.id in wanted_ids or each.use_default or each.use_prior
+        if _is_asked_for(each, wanted_ids)
     ]
-    received = _distinct(
-        [
-            *read_artifacts(pipeline.get("receivedArtifacts"), "receivedArtifacts"),
-            *read_artifacts(trigger.get("artifacts"), "trigger.artifacts"),
-        ]
-    )
+    received = _received(pipeline, trigger)
     resolution = resolve(expected, received, prior=prior, unique=True)
     return trigger | {
         "artifacts": _distinct([*received, *resolution.artifacts]),
         "expectedArtifacts": resolution.expected,
         "resolvedExpectedArtifacts": resolution.expected,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What an expected artifact would be bound to, from where; else `message` says why it can't be bound.
+
+    `not asked for`: neither the trigger wants it, nor has it a default or a prior one to take.
+    """
+
+    expected: ExpectedArtifact
+    source: Literal["received", "prior", "default", "none", "not asked for"]
+    artifact: Artifact | None = None
+    message: str | None = None
+
+
+def prospects(pipeline: JsonMap, trigger: JsonMap, *, prior: Prior) -> list[Prospect]:
+    """Say of each expected artifact of a pipeline how it would be bound, as `resolve_for_start` binds it.
+
+    Raises `BadRequest` for what is malformed.
+    """
+    wanted_ids, received = _ids(trigger.get("expectedArtifactIds")), _received(pipeline, trigger)
+    found: list[Prospect] = []
+    for each in read_expected(pipeline.get("expectedArtifacts"), "expectedArtifacts"):
+        if not _is_asked_for(each, wanted_ids):
+            found.append(Prospect(each, "not asked for"))
+            continue
+        try:
+            source, artifact = _bind(each, received, lambda: read_artifacts(prior(), "prior artifacts"), unique=True)
+        except BadRequest as error:
+            found.append(Prospect(each, "none", message=error.message))
+        else:
+            found.append(Prospect(each, source, artifact))
+    return found
 
 
 def resolve(
@@ -70,15 +98,15 @@ def resolve(
     bound: list[Artifact] = []
     shown: list[JsonMap] = []
     earlier: list[Artifact] | None = None
+
+    def asked_once() -> list[Artifact]:
+        nonlocal earlier
+        if earlier is None:
+            earlier = [] if prior is None else read_artifacts(prior(), "prior artifacts")
+        return earlier
+
     for each in expected:
-        found = _match(each, artifacts, unique)
-        if found is None and each.use_prior and prior is not None:
-            earlier = read_artifacts(prior(), "prior artifacts") if earlier is None else earlier
-            found = _match(each, earlier, unique)
-        if found is None and each.use_default:
-            found = each.default
-        if found is None:
-            raise _unmatched(each, artifacts)
+        _, found = _bind(each, artifacts, asked_once, unique=unique)
         bound.append(found)
         shown.append(each.document(found))
     return Resolution(_distinct(bound), shown)
@@ -99,6 +127,34 @@ def expected_ids_for(pipeline: JsonMap, received: list[Artifact], parent_id: str
         if any(matches(each, artifact) for artifact in received):
             ids[each.id] = None
     return list(ids)
+
+
+def _bind(
+    expected: ExpectedArtifact, artifacts: list[Artifact], prior: Prior, *, unique: bool
+) -> tuple[Literal["received", "prior", "default"], Artifact]:
+    found = _match(expected, artifacts, unique)
+    if found is not None:
+        return "received", found
+    if expected.use_prior:
+        found = _match(expected, prior(), unique)
+        if found is not None:
+            return "prior", found
+    if expected.use_default and expected.default is not None:
+        return "default", expected.default
+    raise _unmatched(expected, artifacts)
+
+
+def _is_asked_for(expected: ExpectedArtifact, wanted_ids: set[str]) -> bool:
+    return expected.id in wanted_ids or expected.use_default or expected.use_prior
+
+
+def _received(pipeline: JsonMap, trigger: JsonMap) -> list[Artifact]:
+    return _distinct(
+        [
+            *read_artifacts(pipeline.get("receivedArtifacts"), "receivedArtifacts"),
+            *read_artifacts(trigger.get("artifacts"), "trigger.artifacts"),
+        ]
+    )
 
 
 def _match(expected: ExpectedArtifact, artifacts: list[Artifact], unique: bool) -> Artifact | None:
