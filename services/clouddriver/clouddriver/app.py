@@ -7,10 +7,13 @@ from typing import Any
 from fastapi import FastAPI
 from kork.app import Health, HealthCheck, background, database_check, run_sync, service_app
 from kork.database import Database
+from kork.http import SyncServiceClient
+from kork.identity import Signer
 
 from clouddriver.applications.endpoints import application_router, placed_router
 from clouddriver.applications.service import ApplicationService
 from clouddriver.artifacts.endpoints import artifact_router
+from clouddriver.artifacts.front50 import Front50Account
 from clouddriver.credentials.endpoints import credentials_router
 from clouddriver.freshness.endpoints import freshness_router
 from clouddriver.instances.endpoints import console_router
@@ -37,12 +40,19 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
     states = AccountStates(database)
     applications = ApplicationService(resources)
     ring = celery_bell(settings)
+    front50 = SyncServiceClient(
+        settings.services.front50.url(),
+        service="front50",
+        signer=Signer(settings.identity.secret),
+        settings=settings.http,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(database.dispose)
             stack.callback(accounts.close)
+            stack.callback(front50.close)
             await stack.enter_async_context(background(BellSweep(database, ring).run()))
             if settings.embedded:
                 cache = Cache(accounts, resources, states, owner="embedded")
@@ -61,7 +71,7 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             job_router(JobService(accounts, detailed=settings.kubernetes.jobs.detailed_pod_status)),
             search_router(resources),
             freshness_router(accounts, states),
-            artifact_router(settings.artifacts),
+            artifact_router(settings.artifacts, Front50Account(front50)),
             operations_router(database, accounts, ring),
             planning_router(database, accounts, resources, settings.kubernetes),
         ],

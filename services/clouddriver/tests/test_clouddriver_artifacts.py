@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from clouddriver.artifacts.endpoints import artifact_router
+from clouddriver.artifacts.front50 import Front50Account, read_reference
 from clouddriver.artifacts.settings import ArtifactsSettings, ArtifactUrlRestrictions, HttpArtifactAccount
 from clouddriver.artifacts.url_rules import UrlRefused, require_addresses_allowed, require_allowed
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from kork.app import install_error_handlers
-from kork.testing.peers import Reply, Request, serve
+from kork.http import SyncServiceClient
+from kork.testing.peers import Peer, Reply, Request, serve
 from pydantic import ValidationError
 
 
@@ -198,3 +200,63 @@ def test_other_addresses_are_allowed():
 def test_accounts_that_can_t_be_meant_are_refused(account: dict[str, Any]):
     with pytest.raises(ValidationError):
         HttpArtifactAccount.model_validate(account)
+
+
+def a_front50(request: Request) -> Reply:
+    """Answer as a front50 with one template."""
+    if request.path == "/v2/pipelineTemplates/broken":
+        return 500, {"message": "no disk"}
+    if request.path != "/v2/pipelineTemplates/deploy":
+        return 404, {"message": f"Pipeline template not found (id: {request.path.rpartition('/')[2]})"}
+    return 200, {"id": "deploy", "version": request.query}
+
+
+@pytest.fixture
+def templates() -> Iterator[tuple[TestClient, Peer]]:
+    """An API that knows a front50, and that front50."""
+    with serve(a_front50) as peer:
+        front50 = SyncServiceClient(peer.url, service="front50")
+        app = FastAPI()
+        app.include_router(artifact_router(ArtifactsSettings(), Front50Account(front50)))
+        install_error_handlers(app)
+        yield TestClient(app), peer
+        front50.close()
+
+
+TEMPLATE = {"type": "front50/pipelineTemplate", "artifactAccount": "front50ArtifactCredentials"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "version"),
+    [
+        ("spinnaker://deploy", {}),
+        ("spinnaker://deploy:stable", {"tag": "stable"}),
+        ("spinnaker://deploy@sha256:abc", {"digest": "abc"}),
+    ],
+)
+def test_a_template_is_fetched_from_front50(templates: tuple[TestClient, Peer], reference: str, version: Any):
+    answer = fetch(templates[0], **TEMPLATE, reference=reference)
+    assert (answer.status_code, answer.json()) == (200, {"id": "deploy", "version": version})
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "told"),
+    [
+        ("spinnaker://other", 404, "Pipeline template not found (id: other)"),
+        ("spinnaker://broken", 502, "no disk"),
+        ("deploy", 400, "must be specified with a 'reference' starting with spinnaker://"),
+        ("spinnaker://", 400, "Malformed Front50 artifact reference"),
+        ("spinnaker://a:b:c", 400, "Malformed Front50 artifact reference"),
+        ("spinnaker://a:", 400, "Malformed Front50 artifact reference"),
+    ],
+)
+def test_a_template_that_can_t_be_fetched_says_why(
+    templates: tuple[TestClient, Peer], reference: str, status: int, told: str
+):
+    answer = fetch(templates[0], **TEMPLATE, reference=reference)
+    assert answer.status_code == status
+    assert told in answer.json()["message"]
+
+
+def test_an_id_of_a_template_is_one_segment_of_the_address():
+    assert read_reference("spinnaker://a/../b") == ("a/../b", {})

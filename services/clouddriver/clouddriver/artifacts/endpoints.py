@@ -7,15 +7,15 @@ from kork.app import run_sync
 from kork.bodies import JsonObject
 from kork.errors import BadRequest
 
-from clouddriver.artifacts.fetching import ArtifactAccounts
+from clouddriver.artifacts.fetching import ArtifactAccount, ArtifactAccounts
 from clouddriver.artifacts.settings import ArtifactsSettings
 from clouddriver.kubernetes.artifact import Artifact
 
 
-def artifact_router(settings: ArtifactsSettings) -> APIRouter:
-    """Make the routes of artifacts."""
+def artifact_router(settings: ArtifactsSettings, *more: ArtifactAccount) -> APIRouter:
+    """Make the routes of artifacts; `more` are accounts beside those of the settings."""
     router = APIRouter(prefix="/artifacts", tags=["artifacts"])
-    accounts = ArtifactAccounts(settings)
+    accounts = ArtifactAccounts(settings, *more)
 
     @router.get("/credentials")
     def credentials() -> list[dict[str, Any]]:

@@ -168,11 +168,12 @@ class HttpAccount(ArtifactAccount):
 
 
 class ArtifactAccounts:
-    """All artifact accounts: those that are always there, and those of the settings."""
+    """All artifact accounts: those that are always there (`more` among them), and those of the settings."""
 
-    def __init__(self, settings: ArtifactsSettings) -> None:
+    def __init__(self, settings: ArtifactsSettings, *more: ArtifactAccount) -> None:
         self._all: list[ArtifactAccount] = [
             EmbeddedAccount(),
+            *more,
             NotDownloadable("custom-artifact", ("custom/object",), "artifacts-custom"),
             NotDownloadable("docker-artifact", ("docker/image",), "artifacts-docker"),
             NotDownloadable("kubernetes-artifact", ("kubernetes/*",), "artifacts-kubernetes"),
