@@ -5,26 +5,39 @@ lists. Expressions reach what the host gives them (a root, variables, functions)
 types, rewritten in Python; there is no way from an expression to Python itself.
 """
 
-from spel.errors import EvaluationError, LimitError, ParseError, SpelError
+from spel.errors import EvaluationError, LimitError, ParseError, SpelError, Thrown, caret
 from spel.limits import DEFAULT_LIMITS, Limits
-from spel.objects import JavaObject, SpelObject, to_text
-from spel.template import Problem, Rendered, evaluate, has_expression, plain, render, render_tree
+from spel.numbers import Float, Long, parse_real, parse_whole, to_float
+from spel.objects import JavaEnum, JavaObject, SpelObject, plain, to_text
+from spel.template import Problem, Rendered, Scope, called_functions, evaluate, has_expression, render
+from spel.trees import TreeRenderer, render_tree
 
 __all__ = [
     "DEFAULT_LIMITS",
     "EvaluationError",
+    "Float",
+    "JavaEnum",
     "JavaObject",
     "LimitError",
     "Limits",
+    "Long",
     "ParseError",
     "Problem",
     "Rendered",
+    "Scope",
     "SpelError",
     "SpelObject",
+    "Thrown",
+    "TreeRenderer",
+    "called_functions",
+    "caret",
     "evaluate",
     "has_expression",
+    "parse_real",
+    "parse_whole",
     "plain",
     "render",
     "render_tree",
+    "to_float",
     "to_text",
 ]

@@ -1,20 +1,36 @@
 """A tree and a root into a value, by Java's rules, within limits.
 
 A property is a map's key or what a `SpelObject` shows; a method is one of `spel.methods`. Python's own
-attributes are never looked up.
+attributes are never looked up. Chains (`a.b().c`, `a + b + c`, `a ? b : c ? d : e`) are walked in loops, so only
+what is nested in brackets takes depth.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 from spel import ast
-from spel.errors import EvaluationError, LimitError
-from spel.limits import DEFAULT_LIMITS, Limits
-from spel.methods import methods_of, pattern
-from spel.objects import JavaObject, SpelObject, to_text, type_name
-from spel.types import JavaType, find_type
+from spel.containers import WALKING
+from spel.errors import EvaluationError, LimitError, Thrown
+from spel.limits import CHARACTERS_A_STEP, DEFAULT_LIMITS, NUMBER_BITS, Limits, Meter
+from spel.methods import methods_of
+from spel.numbers import is_number, parse_whole, to_int_of
+from spel.objects import JavaArray, JavaObject, SpelObject, to_text, type_name
+from spel.operators import (
+    Fault,
+    arithmetic,
+    compared,
+    is_between,
+    is_instance,
+    is_match,
+    no_conversion,
+    same,
+    signed,
+    truth,
+)
+from spel.types import PRIMITIVES, JavaType, find_type, new_array
 
 Functions = Mapping[str, Callable[..., Any]]
+_NO_CONVERSION = "java.lang.IllegalArgumentException"
 
 
 class Evaluator:
@@ -28,33 +44,56 @@ class Evaluator:
         functions: Functions | None = None,
         variables: Mapping[str, Any] | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        meter: Meter | None = None,
     ) -> None:
         self._text = text
         self._root = root
         self._functions = functions or {}
         self._variables = variables or {}
         self._limits = limits
-        self._steps = limits.steps
+        self._meter = meter or Meter(limits.steps)
         self._depth = 0
 
     def value(self, node: ast.Node) -> Any:
         """Evaluate the tree; raise `EvaluationError`."""
         return self._eval(node, self._root)
 
-    def _fail(self, node: ast.Node, message: str) -> NoReturn:
-        raise EvaluationError(message, self._text, node.column)
+    def _fail(self, node: ast.Node, message: str, kind: str | None = None) -> NoReturn:
+        raise EvaluationError(message, self._text, node.column, kind)
+
+    def _spend(self, node: ast.Node, steps: int) -> None:
+        try:
+            self._meter.spend(steps)
+        except LimitError as error:
+            raise LimitError(error.message, self._text, node.column) from None
+
+    def _weigh(self, node: ast.Node, value: Any) -> None:
+        if isinstance(value, str):
+            self._spend(node, len(value) // CHARACTERS_A_STEP)
+        elif isinstance(value, list | tuple | dict):
+            try:
+                self._meter.weigh(value)
+            except LimitError as error:
+                raise LimitError(error.message, self._text, node.column) from None
 
     def _eval(self, node: ast.Node, this: Any) -> Any:
-        self._steps -= 1
         self._depth += 1
-        if self._steps < 0:
-            raise LimitError(f"The expression needs more than {self._limits.steps} steps", self._text, node.column)
         if self._depth > self._limits.depth:
             raise LimitError("The expression is nested too deeply", self._text, node.column)
-        try:
-            return _EVALUATORS[type(node)](self, node, this)
-        finally:
-            self._depth -= 1
+        while True:
+            self._spend(node, 1)
+            if isinstance(node, ast.Ternary):
+                node = node.yes if self._truth(node.test, self._eval(node.test, this)) else node.no
+            elif isinstance(node, ast.Elvis):
+                value = self._eval(node.value, this)
+                if value is not None and value != "":
+                    break
+                node = node.otherwise
+            else:
+                value = _EVALUATORS[type(node)](self, node, this)
+                break
+        self._depth -= 1
+        return value
 
     def _literal(self, node: ast.Literal, _: Any) -> Any:
         return node.value
@@ -68,6 +107,8 @@ class Evaluator:
     def _key(self, node: ast.Node, value: Any) -> Any:
         if value is None or isinstance(value, str | int | float):
             return value
+        if isinstance(value, JavaObject):
+            return value.text()
         self._fail(node, f"A {type_name(value)} can't be a key")
 
     def _variable(self, node: ast.Variable, this: Any) -> Any:
@@ -77,90 +118,150 @@ class Evaluator:
             return this
         return self._variables.get(node.name)
 
+    # --- functions and methods
+
+    def _arguments(self, nodes: tuple[ast.Node, ...], this: Any) -> list[Any]:
+        return [self._eval(argument, this) for argument in nodes]
+
     def _call(self, node: ast.Call, this: Any) -> Any:
+        arguments = self._arguments(node.arguments, this)
         function = self._functions.get(node.name)
         if function is None:
             self._fail(node, f"EL1006E: Function '{node.name}' could not be found")
-        arguments = [self._eval(argument, this) for argument in node.arguments]
-        return self._guarded(node, f"#{node.name}", lambda: function(*arguments))
-
-    def _property(self, node: ast.Property, this: Any) -> Any:
-        target = this if node.target is None else self._eval(node.target, this)
-        if target is None:
-            if node.safe:
-                return None
-            self._fail(node, f"EL1007E: Property or field '{node.name}' cannot be found on null")
-        if isinstance(target, Mapping) and not isinstance(target, JavaObject):
-            return cast(Mapping[str, Any], target).get(node.name)
-        if isinstance(target, SpelObject):
-            return self._shown(node, target, node.name)
-        if isinstance(target, JavaType) and node.name in target.constants:
-            return target.constants[node.name]
-        if isinstance(target, list) and node.name in ("empty", "size"):
-            return len(cast(list[Any], target)) if node.name == "size" else not target
-        self._fail(
-            node,
-            f"EL1008E: Property or field '{node.name}' cannot be found on object of type '{self._type(target)}'",
-        )
-
-    def _shown(self, node: ast.Node, target: SpelObject, name: str) -> Any:
-        if not target.spel_has(name):
-            self._fail(
-                node, f"EL1008E: Property or field '{name}' cannot be found on object of type '{self._type(target)}'"
-            )
-        return target.spel_get(name)
-
-    def _type(self, value: Any) -> str:
-        return value.name if isinstance(value, JavaType) else type_name(value)
-
-    def _method(self, node: ast.Method, this: Any) -> Any:
-        target = this if node.target is None else self._eval(node.target, this)
-        if target is None:
-            if node.safe:
-                return None
-            self._fail(node, f"EL1011E: Method call: Attempted to call method {node.name}() on null context object")
-        method = self._find_method(node, target)
-        arguments = [self._eval(argument, this) for argument in node.arguments]
-        return self._guarded(node, f"{node.name}()", lambda: method(*arguments))
-
-    def _find_method(self, node: ast.Method, target: Any) -> Callable[..., Any]:
-        if isinstance(target, JavaType):
-            static = target.statics.get(node.name)
-            if static is not None:
-                return static
-        else:
-            own = methods_of(target).get(node.name)
-            if own is not None:
-                return lambda *arguments: own(target, *arguments)
-        self._fail(
-            node,
-            f"EL1004E: Method call: Method {node.name}() cannot be found on type {self._type(target)},"
-            " or may not be called",
-        )
-
-    def _guarded(self, node: ast.Node, what: str, act: Callable[[], Any]) -> Any:
-        """Run host code; whatever it doesn't like becomes an error of this expression."""
+        for argument in arguments:
+            self._weigh(node, argument)
         try:
-            result = act()
+            result = function(*arguments)
         except EvaluationError:
             raise
-        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise EvaluationError(f"{what} failed: {error}", self._text, node.column) from error
+        except TypeError as error:
+            self._fail(node, f"EL1014E: The function '{node.name}' can't be called like this: {error}")
+        except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            told = f"EL1023E: A problem occurred whilst attempting to invoke the function '{node.name}': 'null'"
+            kind = error.kind if isinstance(error, Thrown) else _NO_CONVERSION
+            raise EvaluationError(f"{error} - {told}", self._text, node.column, kind) from error
         return self._bounded(node, result)
 
+    def _method(self, node: ast.Method, target: Any, this: Any) -> Any:
+        arguments = self._arguments(node.arguments, this)
+        if target is None:
+            if node.safe:
+                return None
+            what = f"Attempted to call method {_signature(node.name, arguments)} on null context object"
+            self._fail(node, f"EL1011E: Method call: {what}")
+        return self._invoke(node, target, node.name, arguments)
+
+    def _invoke(self, node: ast.Node, target: Any, name: str, arguments: list[Any]) -> Any:
+        own: Callable[..., Any] | None = None
+        given = arguments
+        if isinstance(target, JavaType):
+            own = target.statics.get(name)
+        elif isinstance(target, SpelObject):
+            return self._getter(node, target, name, arguments)
+        else:
+            own, given = methods_of(target).get(name), [target, *arguments]
+        if own is None:
+            self._no_method(node, target, name, arguments)
+        if isinstance(target, str):
+            self._weigh(node, target)
+        for each in given if name in WALKING else [each for each in arguments if isinstance(each, str)]:
+            self._weigh(node, each)
+        try:
+            result = own(*given)
+        except EvaluationError as error:
+            raise type(error)(error.message, self._text, node.column, error.kind) from error
+        except Thrown as error:
+            self._fail(node, error.message, error.kind)
+        except (TypeError, AttributeError) as error:
+            self._no_method(node, target, name, arguments, str(error))
+        except (ValueError, ArithmeticError, LookupError) as error:
+            self._fail(node, f"{name}() failed: {error}", _NO_CONVERSION)
+        return self._bounded(node, result)
+
+    def _getter(self, node: ast.Node, target: SpelObject, name: str, arguments: list[Any]) -> Any:
+        """Call `getName()` or `isName()` of an object: the property `name`."""
+        for prefix in ("get", "is"):
+            shown = name[len(prefix) :]
+            if name.startswith(prefix) and shown and not arguments:
+                shown = shown[0].lower() + shown[1:]
+                if target.spel_has(shown):
+                    return target.spel_get(shown)
+        if not arguments and name == "toString":
+            return self._bounded(node, to_text(target))
+        self._no_method(node, target, name, arguments)
+
+    def _no_method(self, node: ast.Node, target: Any, name: str, arguments: list[Any], why: str = "") -> NoReturn:
+        what = f"EL1004E: Method call: Method {_signature(name, arguments)} cannot be found on type {_type(target)}"
+        allowed = name in target.statics if isinstance(target, JavaType) else name in methods_of(target)
+        self._fail(node, what if allowed and not why else f"{what} ({why or 'or may not be called'})")
+
     def _bounded(self, node: ast.Node, value: Any) -> Any:
-        if isinstance(value, str) and len(value) > self._limits.output_length:
-            raise LimitError(
-                f"A text longer than {self._limits.output_length} characters came out", self._text, node.column
-            )
-        if isinstance(value, int) and value.bit_length() > 256:
+        limits = self._limits
+        if isinstance(value, str):
+            if len(value) > limits.output_length:
+                raise LimitError(
+                    f"A text longer than {limits.output_length} characters came out", self._text, node.column
+                )
+            self._spend(node, len(value) // CHARACTERS_A_STEP)
+        elif isinstance(value, list):
+            size = len(cast(list[Any], value))
+            if size > limits.collection_size:
+                raise LimitError(f"More than {limits.collection_size} elements came out", self._text, node.column)
+            self._spend(node, size // 8)
+        elif isinstance(value, int) and value.bit_length() > NUMBER_BITS:
             raise LimitError("A number too large came out", self._text, node.column)
-        if isinstance(value, list) and len(cast(list[Any], value)) > self._limits.collection_size:
-            raise LimitError(f"More than {self._limits.collection_size} elements came out", self._text, node.column)
         return cast(Any, value)
 
-    def _index(self, node: ast.Index, this: Any) -> Any:
-        target = self._eval(node.target, this)
+    # --- links of a chain
+
+    def _chain(self, node: ast.Link, this: Any) -> Any:
+        links = [node]
+        while isinstance(target := links[-1].target, ast.Link):
+            links.append(target)
+        value = this if target is None else self._eval(target, this)
+        for link in reversed(links):
+            self._spend(link, 1)
+            value = _LINKS[type(link)](self, link, value, this)
+        return value
+
+    def _property(self, node: ast.Property, target: Any, _: Any) -> Any:
+        name = node.name
+        if target is None:
+            if node.safe:
+                return None
+            self._fail(node, f"EL1007E: Property or field '{name}' cannot be found on null")
+        if isinstance(target, Mapping):
+            return cast(Mapping[str, Any], target).get(name)
+        if isinstance(target, SpelObject):
+            if target.spel_has(name):
+                return self._shown(node, target, name)
+        elif isinstance(target, JavaType):
+            if name in target.constants:
+                return target.constants[name]
+        else:
+            if name == "length" and isinstance(target, JavaArray):
+                return len(target)
+            getter = self._getter_of(target, name)
+            if getter is not None:
+                return self._invoke(node, target, getter, [])
+        self._no_property(node, target, name)
+
+    def _no_property(self, node: ast.Node, target: Any, name: str) -> NoReturn:
+        what = f"Property or field '{name}' cannot be found on object of type '{_type(target)}'"
+        self._fail(node, f"EL1008E: {what} - maybe not public or not valid?")
+
+    def _shown(self, node: ast.Node, target: SpelObject, name: str) -> Any:
+        try:
+            return target.spel_get(name)
+        except (Thrown, EvaluationError) as error:
+            self._fail(node, error.message, error.kind)
+
+    def _getter_of(self, target: Any, name: str) -> str | None:
+        methods = methods_of(target)
+        upper = name[:1].upper() + name[1:]
+        return next((each for each in (f"get{upper}", f"is{upper}", name) if each in methods), None)
+
+    def _index(self, node: ast.Index, target: Any, this: Any) -> Any:
         if target is None:
             if node.safe:
                 return None
@@ -172,218 +273,206 @@ class Evaluator:
         key = self._eval(key_node, this)
         if isinstance(target, Mapping):
             return cast(Mapping[Any, Any], target).get(self._key(key_node, key))
-        if isinstance(target, SpelObject):
-            return self._shown(node, target, to_text(key))
         if isinstance(target, list | tuple | str):
             return self._element(node, cast(Sequence[Any], target), key)
-        self._fail(node, f"EL1027E: Indexing into type '{self._type(target)}' is not supported")
+        if isinstance(target, SpelObject) and isinstance(key, str):
+            if target.spel_has(key):
+                return self._shown(node, target, key)
+            self._no_property(node, target, key)
+        self._fail(node, f"EL1027E: Indexing into type '{_type(target)}' is not supported")
 
     def _element(self, node: ast.Index, target: Sequence[Any], key: Any) -> Any:
-        try:
-            position = int(key)
-        except (TypeError, ValueError):
-            self._fail(node, f"EL1001E: '{to_text(key)}' is not a number to index with")
+        position = self._position(node, key)
         if not 0 <= position < len(target):
-            self._fail(node, f"EL1025E: The collection has '{len(target)}' elements, index '{position}' is invalid")
+            size = len(target)
+            if isinstance(target, str):
+                self._fail(node, f"EL1026E: The string has '{size}' characters, index '{position}' is invalid")
+            if isinstance(target, JavaArray):
+                self._fail(node, f"EL1024E: The array has '{size}' elements, index '{position}' is invalid")
+            self._fail(node, f"EL1025E: The collection has '{size}' elements, index '{position}' is invalid")
         return target[position]
 
-    def _elements(self, node: ast.Node, target: Any) -> list[Any]:
+    def _position(self, node: ast.Node, key: Any) -> int:
+        try:
+            if isinstance(key, str):
+                return parse_whole(key)
+            if is_number(key):
+                return to_int_of(key, -(2**31), 2**31 - 1)
+        except Thrown:
+            pass
+        self._fail(node, no_conversion(key, "java.lang.Integer").args[0])
+
+    def _elements(self, target: Any) -> list[Any] | None:
         if isinstance(target, list | tuple):
             return list(cast(Sequence[Any], target))
         if isinstance(target, Mapping):
             return [{"key": key, "value": value} for key, value in cast(Mapping[Any, Any], target).items()]
-        self._fail(node, f"EL1021E: A selection or projection needs a list or a map, not '{self._type(target)}'")
+        return None
 
-    def _selection(self, node: ast.Selection, this: Any) -> Any:
-        target = self._eval(node.target, this)
+    def _selection(self, node: ast.Selection, target: Any, _: Any) -> Any:
         if target is None and node.safe:
             return None
+        elements = self._elements(target)
+        if elements is None:
+            self._fail(node, f"EL1015E: Cannot perform selection on input data of type '{_type(target)}'")
         chosen: list[Any] = []
-        for element in self._elements(node, target):
-            if self._truth(node.test, self._eval(node.test, element)):
+        for element in elements:
+            verdict = self._eval(node.test, element)
+            if not isinstance(verdict, bool):
+                self._fail(node.test, "EL1016E: Result of selection criteria is not boolean")
+            if verdict:
                 chosen.append(element)
                 if node.which == "^":
                     break
+        if node.which != "?" and not chosen:
+            return None
+        kept = chosen if node.which == "?" else chosen[-1:]
         if isinstance(target, Mapping):
-            kept = chosen if node.which == "?" else chosen[-1:]
             return {entry["key"]: entry["value"] for entry in kept}
-        if node.which == "?":
-            return chosen
-        return chosen[-1] if chosen else None
+        return kept if node.which == "?" else kept[0]
 
-    def _projection(self, node: ast.Projection, this: Any) -> Any:
-        target = self._eval(node.target, this)
+    def _projection(self, node: ast.Projection, target: Any, _: Any) -> Any:
         if target is None and node.safe:
             return None
-        return [self._eval(node.value, element) for element in self._elements(node, target)]
+        elements = self._elements(target)
+        if elements is None:
+            self._fail(node, f"EL1019E: Projection is not supported on the type '{_type(target)}'")
+        return self._bounded(node, [self._eval(node.value, element) for element in elements])
+
+    # --- operators
+
+    def _applied(self, node: ast.Node, operation: Callable[..., Any], *values: Any) -> Any:
+        for value in values:
+            self._weigh(node, value)
+        try:
+            result = operation(*values)
+        except LimitError as error:
+            raise LimitError(error.message, self._text, node.column) from error
+        except Thrown as error:
+            self._fail(node, error.message, error.kind)
+        except Fault as error:
+            self._fail(node, str(error))
+        return self._bounded(node, result)
 
     def _truth(self, node: ast.Node, value: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0"):
-            return value.lower() in ("true", "yes", "on", "1")
-        self._fail(node, f"EL1001E: '{to_text(value)}' is neither true nor false")
+        return value if isinstance(value, bool) else self._applied(node, truth, value)
 
     def _unary(self, node: ast.Unary, this: Any) -> Any:
         value = self._eval(node.operand, this)
         if node.operator == "!":
             return not self._truth(node, value)
-        number = self._number(node, value)
-        return -number if node.operator == "-" else number
-
-    def _number(self, node: ast.Node, value: Any) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._fail(node, f"EL1030E: '{to_text(value)}' ({type_name(value)}) is not a number")
-        return value
+        return self._applied(node, lambda number: signed(node.operator, number), value)
 
     def _binary(self, node: ast.Binary, this: Any) -> Any:
+        spine = [node]
+        while isinstance(left := spine[-1].left, ast.Binary):
+            spine.append(left)
+        value = self._eval(left, this)
+        for operation in reversed(spine):
+            self._spend(operation, 1)
+            value = self._operate(operation, value, this)
+        return value
+
+    def _operate(self, node: ast.Binary, left: Any, this: Any) -> Any:
         operator = node.operator
-        left = self._eval(node.left, this)
         if operator == "&&":
-            return self._truth(node, left) and self._truth(node, self._eval(node.right, this))
+            return self._truth(node.left, left) and self._truth(node.right, self._eval(node.right, this))
         if operator == "||":
-            return self._truth(node, left) or self._truth(node, self._eval(node.right, this))
+            return self._truth(node.left, left) or self._truth(node.right, self._eval(node.right, this))
         right = self._eval(node.right, this)
-        if operator in ("==", "!="):
-            return _equal(left, right) == (operator == "==")
-        if operator in ("<", "<=", ">", ">="):
-            return self._compare(node, left, right)
-        if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
-            return self._bounded(node, to_text(left) + to_text(right))
-        if operator == "+" and isinstance(left, list) and isinstance(right, list):
-            return self._bounded(node, cast(list[Any], left) + cast(list[Any], right))
-        if operator in ("matches", "between", "instanceof"):
-            return self._worded(node, left, right)
-        return self._arithmetic(node, left, right)
-
-    def _worded(self, node: ast.Binary, left: Any, right: Any) -> bool:
-        if node.operator == "matches":
-            return self._guarded(node, "matches", lambda: pattern(to_text(right)).fullmatch(to_text(left)) is not None)
-        if node.operator == "instanceof":
-            if not isinstance(right, JavaType):
-                self._fail(node, "EL1031E: 'instanceof' needs a type, as in T(String)")
-            return type_name(left) == right.name
-        if not isinstance(right, list) or len(cast(list[Any], right)) != 2:
-            self._fail(node, "EL1034E: 'between' needs a list of two: {low, high}")
-        low, high = cast(list[Any], right)
-        return self._order(node, low, left) <= 0 <= self._order(node, high, left)
-
-    def _order(self, node: ast.Node, left: Any, right: Any) -> int:
-        if left is None or right is None:
-            return (left is not None) - (right is not None)
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if numbers or (isinstance(left, str) and isinstance(right, str)):
-            a, b = cast(Any, left), cast(Any, right)
-            return (a > b) - (a < b)
-        if isinstance(left, JavaObject) and isinstance(right, JavaObject) and hasattr(left, "at"):
-            return self._order(node, to_text(left), to_text(right))
-        self._fail(node, f"EL1013E: Cannot compare instances of {type_name(left)} and {type_name(right)}")
-
-    def _compare(self, node: ast.Binary, left: Any, right: Any) -> bool:
-        order = self._order(node, left, right)
-        match node.operator:
-            case "<":
-                return order < 0
-            case "<=":
-                return order <= 0
-            case ">":
-                return order > 0
+        match operator:
+            case "==":
+                return self._applied(node, same, left, right)
+            case "!=":
+                return not self._applied(node, same, left, right)
+            case "<" | "<=" | ">" | ">=":
+                return self._applied(node, lambda a, b: compared(operator, a, b), left, right)
+            case "matches":
+                return self._applied(node, is_match, left, right)
+            case "between":
+                return self._applied(node, is_between, left, right)
+            case "instanceof":
+                return self._applied(node, is_instance, left, right)
             case _:
-                return order >= 0
+                return self._applied(node, lambda a, b: arithmetic(operator, a, b), left, right)
 
-    def _arithmetic(self, node: ast.Binary, left: Any, right: Any) -> Any:
-        """Numbers as in Java: whole ones divide to whole ones, towards zero."""
-        a, b = self._number(node, left), self._number(node, right)
-        whole = isinstance(a, int) and isinstance(b, int)
-        match node.operator:
-            case "+":
-                result = a + b
-            case "-":
-                result = a - b
-            case "*":
-                result = a * b
-            case "/" | "%" if whole and b == 0:
-                self._fail(node, "Division by zero")
-            case "/":
-                result = self._quotient(a, b)
-            case "%":
-                result = a - b * int(a / b) if not whole else _remainder(int(a), int(b))
-            case _:
-                result = self._power(node, a, b)
-        return self._bounded(node, result)
-
-    def _quotient(self, a: float, b: float) -> int | float:
-        if isinstance(a, int) and isinstance(b, int):
-            return _truncated(a, b)
-        if b == 0:
-            return float("nan") if a == 0 or a != a else float("inf") * (1 if a > 0 else -1)
-        return a / b
-
-    def _power(self, node: ast.Node, a: float, b: float) -> int | float:
-        if abs(b) > 1024:
-            raise LimitError("A power above 1024 is not allowed", self._text, node.column)
-        try:
-            result = a**b
-        except (ArithmeticError, ValueError) as error:
-            raise EvaluationError(f"The power can't be computed: {error}", self._text, node.column) from error
-        if isinstance(result, complex):
-            return float("nan")
-        return result
-
-    def _ternary(self, node: ast.Ternary, this: Any) -> Any:
-        return self._eval(node.yes if self._truth(node, self._eval(node.test, this)) else node.no, this)
-
-    def _elvis(self, node: ast.Elvis, this: Any) -> Any:
-        value = self._eval(node.value, this)
-        return self._eval(node.otherwise, this) if value is None or value == "" else value
+    # --- types
 
     def _type_of(self, node: ast.TypeOf, _: Any) -> JavaType:
         found = find_type(node.name)
         if found is None:
-            self._fail(node, f"EL1005E: Type '{node.name}' cannot be found, or may not be used in expressions")
+            self._fail(node, f"EL1005E: Type cannot be found '{node.name}'")
         return found
 
     def _new(self, node: ast.New, this: Any) -> Any:
         found = find_type(node.name)
-        construct = found.construct if found else None
+        if found is None:
+            self._fail(node, f"EL1005E: Type cannot be found '{node.name}'")
+        construct = found.construct
+        arguments = self._arguments(node.arguments, this)
+        kinds = ",".join(map(type_name, arguments))
+        missing = (
+            f"EL1002E: Constructor call: No suitable constructor found on type {found.name} for arguments ({kinds})"
+        )
         if construct is None:
-            self._fail(node, f"EL1003E: A '{node.name}' cannot be made, or may not be in expressions")
-        arguments = [self._eval(argument, this) for argument in node.arguments]
-        return self._guarded(node, f"new {node.name}", lambda: construct(*arguments))
+            self._fail(node, missing)
+        for argument in arguments:
+            self._weigh(node, argument)
+        try:
+            return self._bounded(node, construct(*arguments))
+        except Thrown as error:
+            problem = f"A problem occurred whilst attempting to construct an object of type '{found.name}'"
+            self._fail(node, f"{error.message} - EL1003E: {problem} using arguments '({kinds})'", error.kind)
+        except (TypeError, AttributeError, ArithmeticError):
+            self._fail(node, missing)
+
+    def _new_array(self, node: ast.NewArray, this: Any) -> Any:
+        size_node, *more = node.sizes
+        if more or (node.items is not None and size_node is not None):
+            self._fail(node, "EL1063E: Only arrays of one dimension, filled or with a size, can be made")
+        if node.items is not None:
+            items: list[Any] = self._list(node.items, this)
+        else:
+            if size_node is None:
+                self._fail(node, "EL1063E: A required array dimension has not been specified")
+            size = self._position(size_node, self._eval(size_node, this))
+            if not 0 <= size <= self._limits.collection_size:
+                self._fail(node, f"EL1075E: Array declares too many elements ({size})")
+            self._spend(node, size // 8)
+            items = [PRIMITIVES.get(node.name)] * size
+        try:
+            return self._applied(node, lambda given: new_array(node.name, given), items)
+        except LookupError:
+            self._fail(node, f"EL1005E: Type cannot be found '{node.name}'")
+        except TypeError as error:
+            self._fail(node, f"EL1001E: Type conversion problem: {error}")
 
 
-def _truncated(a: int, b: int) -> int:
-    quotient = abs(a) // abs(b)
-    return quotient if (a < 0) == (b < 0) else -quotient
+def _signature(name: str, arguments: list[Any]) -> str:
+    return f"{name}({','.join(map(_type, arguments))})"
 
 
-def _remainder(a: int, b: int) -> int:
-    return a - b * _truncated(a, b)
+def _type(value: Any) -> str:
+    return value.name if isinstance(value, JavaType) else type_name(value)
 
 
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
-    if isinstance(left, JavaObject) or isinstance(right, JavaObject):
-        return left is right or (type(left) is type(right) and to_text(left) == to_text(right))
-    return bool(left == right)
-
-
-_EVALUATORS: dict[type[ast.Node], Callable[[Evaluator, Any, Any], Any]] = {
-    ast.Literal: Evaluator._literal,  # pyright: ignore[reportPrivateUsage]
-    ast.ListOf: Evaluator._list,  # pyright: ignore[reportPrivateUsage]
-    ast.MapOf: Evaluator._map,  # pyright: ignore[reportPrivateUsage]
-    ast.Variable: Evaluator._variable,  # pyright: ignore[reportPrivateUsage]
-    ast.Call: Evaluator._call,  # pyright: ignore[reportPrivateUsage]
+_LINKS: dict[type[ast.Link], Callable[[Evaluator, Any, Any, Any], Any]] = {
     ast.Property: Evaluator._property,  # pyright: ignore[reportPrivateUsage]
     ast.Method: Evaluator._method,  # pyright: ignore[reportPrivateUsage]
     ast.Index: Evaluator._index,  # pyright: ignore[reportPrivateUsage]
     ast.Selection: Evaluator._selection,  # pyright: ignore[reportPrivateUsage]
     ast.Projection: Evaluator._projection,  # pyright: ignore[reportPrivateUsage]
+}
+_EVALUATORS: dict[type[ast.Node], Callable[[Evaluator, Any, Any], Any]] = {
+    **dict.fromkeys(_LINKS, Evaluator._chain),  # pyright: ignore[reportPrivateUsage]
+    ast.Literal: Evaluator._literal,  # pyright: ignore[reportPrivateUsage]
+    ast.ListOf: Evaluator._list,  # pyright: ignore[reportPrivateUsage]
+    ast.MapOf: Evaluator._map,  # pyright: ignore[reportPrivateUsage]
+    ast.Variable: Evaluator._variable,  # pyright: ignore[reportPrivateUsage]
+    ast.Call: Evaluator._call,  # pyright: ignore[reportPrivateUsage]
     ast.Unary: Evaluator._unary,  # pyright: ignore[reportPrivateUsage]
     ast.Binary: Evaluator._binary,  # pyright: ignore[reportPrivateUsage]
-    ast.Ternary: Evaluator._ternary,  # pyright: ignore[reportPrivateUsage]
-    ast.Elvis: Evaluator._elvis,  # pyright: ignore[reportPrivateUsage]
     ast.TypeOf: Evaluator._type_of,  # pyright: ignore[reportPrivateUsage]
     ast.New: Evaluator._new,  # pyright: ignore[reportPrivateUsage]
+    ast.NewArray: Evaluator._new_array,  # pyright: ignore[reportPrivateUsage]
 }

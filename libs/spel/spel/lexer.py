@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from spel.errors import ParseError
+from spel.numbers import INT_MAX, LONG_MAX, Long, to_float
 
 _TOKEN = re.compile(
     r"""
-    (?P<space>\s+)
-  | (?P<real>\d+\.\d+(?:[eE][+-]?\d+)?[fFdD]?|\d+[eE][+-]?\d+[fFdD]?|\d+[fFdD]\b)
+    (?P<space>[ \t\r\n]+)
+  | (?P<real>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?[fFdDlL]?|[0-9]+[eE][+-]?[0-9]+[fFdDlL]?|[0-9]+[fFdD]\b)
   | (?P<hex>0[xX][0-9a-fA-F]+[lL]?)
-  | (?P<int>\d+[lL]?)
-  | (?P<name>(?!\$\[)[A-Za-z_$][A-Za-z0-9_$]*)
+  | (?P<int>[0-9]+[lL]?)
+  | (?P<name>(?!\$\[)(?:[^\W\d]|\$)(?:\w|\$)*)
   | (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
   | (?P<op>\?\.|\?:|\?\[|\^\[|\$\[|!\[|==|!=|<=|>=|&&|\|\||\+\+|--|[-+*/%^!<>?:.,()\[\]{}=\#@&])
     """,
@@ -44,32 +45,58 @@ def tokens(text: str) -> list[Token]:
             raise ParseError(_complaint(text, position), text, position)
         kind, piece = str(match.lastgroup), match.group()
         if kind != "space":
-            found.append(_token(kind, piece, position, found[-1] if found else None))
+            found.append(_token(kind, piece, position, found[-1] if found else None, text))
         position = match.end()
     found.append(Token("end", None, len(text)))
     return found
 
 
 def _complaint(text: str, position: int) -> str:
-    if text[position] in "'\"":
-        return f"Cannot find the end of the text that begins at character {position}"
-    return f"Unexpected character {text[position]!r} at character {position}"
+    match text[position]:
+        case "'":
+            what = "EL1046E: Cannot find terminating ' for string"
+        case '"':
+            what = 'EL1045E: Cannot find terminating " for string'
+        case "\\":
+            what = "EL1065E: Unexpected escape character"
+        case other:
+            what = f"Unexpected character {other!r}"
+    return positioned(text, position, what)
 
 
-def _token(kind: str, piece: str, position: int, before: Token | None) -> Token:
+def positioned(text: str, column: int, what: str) -> str:
+    """Give the message of a parse error as Spring words it."""
+    return f"Expression [{text}] @{column}: {what}"
+
+
+def _token(kind: str, piece: str, position: int, before: Token | None, text: str) -> Token:
     match kind:
         case "text":
             quote = piece[0]
             return Token("value", piece[1:-1].replace(quote * 2, quote), position)
-        case "int":
-            return Token("value", int(piece.rstrip("lL")), position)
-        case "hex":
-            return Token("value", int(piece.rstrip("lL"), 16), position)
+        case "int" | "hex":
+            return Token("value", _whole(piece, 16 if kind == "hex" else 10, position, text), position)
         case "real":
-            return Token("value", float(piece.rstrip("fFdD")), position)
+            if piece[-1] in "lL":
+                what = "EL1048E: Real number cannot be suffixed with a long (L or l) suffix"
+                raise ParseError(positioned(text, position, what), text, position)
+            number = float(piece.rstrip("fFdD"))
+            return Token("value", to_float(number) if piece[-1] in "fF" else number, position)
         case "name":
-            after_dot = before is not None and before.value in (".", "?.", "#")
+            after_dot = before is not None and before.kind == "op" and before.value in (".", "?.", "#")
             operator = None if after_dot else _WORD_OPERATORS.get(piece.lower())
             return Token("op", operator, position) if operator else Token("name", piece, position)
         case _:
             return Token("op", piece, position)
+
+
+def _whole(piece: str, radix: int, position: int, text: str) -> int:
+    is_long = piece[-1] in "lL"
+    digits = piece.rstrip("lL")
+    most = LONG_MAX if is_long else INT_MAX
+    value = int(digits, radix) if len(digits) <= 40 else most + 1
+    if value > most:
+        code, kind = ("EL1036E", "a long") if is_long else ("EL1035E", "an int")
+        what = f"{code}: The value '{digits[:100]}' cannot be parsed as {kind}"
+        raise ParseError(positioned(text, position, what), text, position)
+    return Long(value) if is_long else value

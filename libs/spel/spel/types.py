@@ -5,184 +5,51 @@ Source of the list: Spinnaker's allow-list for expressions. Everything else is r
 
 import math
 import random
-import re
-import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from spel.methods import Method
-from spel.objects import JavaObject, to_text
+from spel import calendars, times
+from spel.errors import Thrown
+from spel.formatting import formatted
+from spel.numbers import (
+    INT_MAX,
+    INT_MIN,
+    LONG_MAX,
+    LONG_MIN,
+    Float,
+    Long,
+    Number,
+    as_double,
+    is_int,
+    is_number,
+    parse_real,
+    parse_whole,
+    power,
+    to_float,
+    to_int_of,
+    wrapped_int,
+    wrapped_long,
+)
+from spel.objects import JavaArray, JavaObject, Method, to_text
+from spel.texts import ByteArray, CharArray, TextArray, charset_of, check_length, need_text, need_whole
 
 
-class _Instant(JavaObject):
-    java_name = "java.time.Instant"
+@dataclass(frozen=True)
+class JavaType:
+    """A type that may be named: its static methods, constants and constructor."""
 
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def text(self) -> str:
-        return self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "toEpochMilli": lambda i: int(i.at.timestamp() * 1000),
-        "getEpochSecond": lambda i: int(i.at.timestamp()),
-        "plusSeconds": lambda i, n: _Instant(i.at + timedelta(seconds=n)),
-        "minusSeconds": lambda i, n: _Instant(i.at - timedelta(seconds=n)),
-        "plusMillis": lambda i, n: _Instant(i.at + timedelta(milliseconds=n)),
-        "toString": to_text,
-    }
+    name: str
+    statics: Mapping[str, Method] = field(default_factory=dict[str, Method])
+    constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    construct: Callable[..., Any] | None = None
 
 
-class _LocalDate(JavaObject):
-    java_name = "java.time.LocalDate"
+class Uuid(JavaObject):
+    """`java.util.UUID`"""
 
-    def __init__(self, day: date) -> None:
-        self.at = day
-
-    def text(self) -> str:
-        return self.at.isoformat()
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "plusDays": lambda d, n: _LocalDate(d.at + timedelta(days=n)),
-        "minusDays": lambda d, n: _LocalDate(d.at - timedelta(days=n)),
-        "plusWeeks": lambda d, n: _LocalDate(d.at + timedelta(weeks=n)),
-        "minusWeeks": lambda d, n: _LocalDate(d.at - timedelta(weeks=n)),
-        "plusMonths": lambda d, n: _LocalDate(_add_months(d.at, n)),
-        "minusMonths": lambda d, n: _LocalDate(_add_months(d.at, -n)),
-        "plusYears": lambda d, n: _LocalDate(_add_months(d.at, 12 * n)),
-        "getYear": lambda d: d.at.year,
-        "getMonthValue": lambda d: d.at.month,
-        "getDayOfMonth": lambda d: d.at.day,
-        "getDayOfYear": lambda d: d.at.timetuple().tm_yday,
-        "isBefore": lambda d, o: d.at < o.at,
-        "isAfter": lambda d, o: d.at > o.at,
-        "toEpochDay": lambda d: (d.at - date(1970, 1, 1)).days,
-        "toString": to_text,
-    }
-
-
-class _LocalDateTime(JavaObject):
-    java_name = "java.time.LocalDateTime"
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def text(self) -> str:
-        return self.at.isoformat()
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "plusDays": lambda d, n: _LocalDateTime(d.at + timedelta(days=n)),
-        "minusDays": lambda d, n: _LocalDateTime(d.at - timedelta(days=n)),
-        "plusHours": lambda d, n: _LocalDateTime(d.at + timedelta(hours=n)),
-        "minusHours": lambda d, n: _LocalDateTime(d.at - timedelta(hours=n)),
-        "plusMinutes": lambda d, n: _LocalDateTime(d.at + timedelta(minutes=n)),
-        "minusMinutes": lambda d, n: _LocalDateTime(d.at - timedelta(minutes=n)),
-        "getHour": lambda d: d.at.hour,
-        "getMinute": lambda d: d.at.minute,
-        "toLocalDate": lambda d: _LocalDate(d.at.date()),
-        "toString": to_text,
-    }
-
-
-def _add_months(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for last in (day.day, 30, 29, 28):
-        try:
-            return date(year, month + 1, min(day.day, last))
-        except ValueError:
-            continue
-    raise ValueError(f"{day} plus {months} months is no date")
-
-
-class _Date(JavaObject):
-    java_name = "java.util.Date"
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def text(self) -> str:
-        return f"{self.at.astimezone(UTC):%a %b %d %H:%M:%S UTC %Y}"
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "getTime": lambda d: int(d.at.timestamp() * 1000),
-        "toString": to_text,
-    }
-
-
-_LETTERS: dict[str, Callable[[datetime, int], str]] = {
-    "y": lambda d, n: f"{d.year % 100:02d}" if n == 2 else f"{d.year:04d}",
-    "M": lambda d, n: f"{d:%B}" if n > 3 else f"{d:%b}" if n == 3 else f"{d.month:0{n}d}",
-    "d": lambda d, n: f"{d.day:0{n}d}",
-    "H": lambda d, n: f"{d.hour:0{n}d}",
-    "h": lambda d, n: f"{(d.hour + 11) % 12 + 1:0{n}d}",
-    "m": lambda d, n: f"{d.minute:0{n}d}",
-    "s": lambda d, n: f"{d.second:0{n}d}",
-    "S": lambda d, n: f"{d.microsecond // 1000:0{n}d}",
-    "E": lambda d, n: f"{d:%A}" if n > 3 else f"{d:%a}",
-    "a": lambda d, _: f"{d:%p}",
-    "D": lambda d, n: f"{d.timetuple().tm_yday:0{n}d}",
-    "Z": lambda _, __: "+0000",
-    "z": lambda _, __: "UTC",
-}
-_PATTERN_PIECE = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
-
-
-class _SimpleDateFormat(JavaObject):
-    java_name = "java.text.SimpleDateFormat"
-
-    def __init__(self, layout: str) -> None:
-        self.layout = layout
-
-    def text(self) -> str:
-        return self.layout
-
-    def format(self, when: Any) -> str:
-        """Write a date in UTC."""
-        at = when.at if isinstance(when, _Date) else datetime.fromtimestamp(float(when) / 1000, UTC)
-        at = at.astimezone(UTC)
-        out: list[str] = []
-        for piece in _PATTERN_PIECE.finditer(self.layout):
-            letter = piece.group(2)
-            if letter is not None:
-                if letter not in _LETTERS:
-                    raise ValueError(f"the date pattern '{self.layout}' has an unknown letter '{letter}'")
-                out.append(_LETTERS[letter](at, len(piece.group())))
-            elif piece.group(1) is not None:
-                out.append(piece.group(1).replace("''", "'") or "'")
-            else:
-                out.append(piece.group())
-        return "".join(out)
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "format": lambda f, when: f.format(when),
-        "parse": lambda f, text: _Date(_parse_date(f.layout, text)),
-    }
-
-
-def _parse_date(layout: str, text: str) -> datetime:
-    directives = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
-    python = re.sub(r"[A-Za-z]+", lambda m: directives.get(m.group(), m.group()), layout.replace("'", ""))
-    return datetime.strptime(text, python).replace(tzinfo=UTC)
-
-
-class _Random(JavaObject):
-    java_name = "java.util.Random"
-
-    def text(self) -> str:
-        return self.java_name
-
-    METHODS: ClassVar[Mapping[str, Method]] = {
-        "nextInt": lambda _, bound=2**31: random.randrange(int(bound)),
-        "nextDouble": lambda _: random.random(),
-        "nextBoolean": lambda _: random.random() < 0.5,
-    }
-
-
-class _Uuid(JavaObject):
     java_name = "java.util.UUID"
 
     def __init__(self, value: uuid.UUID) -> None:
@@ -191,159 +58,350 @@ class _Uuid(JavaObject):
     def text(self) -> str:
         return str(self.value)
 
-    METHODS: ClassVar[Mapping[str, Method]] = {"toString": to_text}
-
-
-class _Unit(JavaObject):
-    java_name = "java.time.temporal.ChronoUnit"
-
-    def __init__(self, name: str, seconds: float) -> None:
-        self.name, self.seconds = name, seconds
-
-    def text(self) -> str:
-        return self.name
+    def key(self) -> Any:
+        return self.value.int
 
     METHODS: ClassVar[Mapping[str, Method]] = {
-        "between": lambda u, a, b: int((b.at - a.at).total_seconds() / u.seconds),
-        "toString": to_text,
+        "compareTo": lambda u, o: (u.value > o.value) - (u.value < o.value),
+        "equals": lambda u, o: isinstance(o, Uuid) and u.value == o.value,
+        "getLeastSignificantBits": lambda u: wrapped_long(u.value.int),
+        "getMostSignificantBits": lambda u: wrapped_long(u.value.int >> 64),
+        "toString": lambda u: u.text(),
+        "version": lambda u: u.value.version or 0,
     }
 
 
-class _DayOfWeek(JavaObject):
-    java_name = "java.time.DayOfWeek"
+def _uuid_of_bytes(items: Any) -> Uuid:
+    if not isinstance(items, ByteArray):
+        raise TypeError("bytes are needed here, as 'text'.getBytes() gives them")
+    import hashlib
 
-    def __init__(self, name: str, number: int) -> None:
-        self.name, self.number = name, number
-
-    def text(self) -> str:
-        return self.name
-
-    METHODS: ClassVar[Mapping[str, Method]] = {"getValue": lambda d: d.number, "toString": to_text}
+    digest = hashlib.md5(bytes(item % 256 for item in items), usedforsecurity=False).digest()
+    return Uuid(uuid.UUID(bytes=digest, version=3))
 
 
-@dataclass(frozen=True)
-class JavaType:
-    """A type that may be named: its static methods, constants and constructor."""
-
-    name: str
-    statics: Mapping[str, Callable[..., Any]]
-    constants: Mapping[str, Any]
-    construct: Callable[..., Any] | None = None
-
-
-def _parse_int(text: Any, radix: int = 10) -> int:
-    return int(to_text(text), radix)
-
-
-def _java_round(value: float) -> int:
-    return math.floor(value + 0.5)
+def _uuid_of_text(text: Any) -> Uuid:
+    written = need_text(text)
+    parts = written.split("-")
+    try:
+        if len(parts) != 5 or len(written) > 36:
+            raise ValueError(written)
+        sizes = (8, 4, 4, 4, 12)
+        digits = "".join(f"{int(part, 16):0{size}x}"[-size:] for part, size in zip(parts, sizes, strict=True))
+        return Uuid(uuid.UUID(digits))
+    except ValueError as error:
+        raise Thrown("java.lang.IllegalArgumentException", f"Invalid UUID string: {written[:100]}") from error
 
 
-def _format(layout: str, *values: Any) -> str:
-    arguments = list(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple) else list(values)
-    python = re.sub(r"%(\d+\$)?([-0,+ ]*\d*(?:\.\d+)?)([sdfxX%n])", r"%\2\3", layout).replace("%n", "\n")
-    if any(int(width) > 10_000 for width in re.findall(r"\d+", python)):
-        raise ValueError("a width above 10000 is not allowed")
-    return python % tuple(to_text(v) if isinstance(v, bool) else v for v in arguments)
+def _joined(separator: Any, *items: Any) -> str:
+    parts: list[Any] = list(items[0]) if len(items) == 1 and isinstance(items[0], list | tuple) else list(items)
+    texts = [to_text(part) for part in parts]
+    between = need_text(separator)
+    check_length(sum(map(len, texts)) + len(between) * max(0, len(texts) - 1))
+    return between.join(texts)
 
 
-_MATH: dict[str, Callable[..., Any]] = {
-    "abs": abs,
-    "ceil": lambda x: float(math.ceil(x)),
-    "floor": lambda x: float(math.floor(x)),
-    "max": max,
-    "min": min,
-    "pow": lambda a, b: float(a) ** float(b),
+def _text_of(value: Any = "") -> str:
+    if isinstance(value, CharArray):
+        return "".join(value)
+    if isinstance(value, ByteArray):
+        return bytes(item % 256 for item in value).decode("utf-8", "replace")
+    return to_text(value)
+
+
+def _number(value: Any) -> Number:
+    if isinstance(value, str):
+        return parse_real(value)
+    if not is_number(value):
+        raise TypeError(f"a number is needed here, not {to_text(value)[:100]}")
+    return value
+
+
+def _double(value: Any) -> float:
+    return as_double(_number(value))
+
+
+def _on_doubles(function: Callable[..., float]) -> Method:
+    """Make a function of doubles; where it has no value, it is NaN, and beyond the range infinity."""
+
+    def call(*values: Any) -> float:
+        try:
+            return float(function(*map(_double, values)))
+        except OverflowError:
+            return math.inf
+        except ValueError:
+            return math.nan
+
+    return call
+
+
+def _log(function: Callable[[float], float]) -> Method:
+    return _on_doubles(lambda x: -math.inf if x == 0 else function(x))
+
+
+def _pair(a: Any, b: Any, choose: Callable[[Number, Number], Number]) -> Number:
+    """Choose one of two numbers; it is as wide as the wider of them."""
+    first, second = _number(a), _number(b)
+    if isinstance(first, float) or isinstance(second, float):
+        if first != first or second != second:
+            return math.nan
+        chosen = as_double(choose(first, second))
+        both = all(isinstance(each, Float) or is_int(each) for each in (first, second))
+        return to_float(chosen) if both else chosen
+    chosen = choose(first, second)
+    return chosen if is_int(first) and is_int(second) else Long(chosen)
+
+
+def _round(value: Any) -> Number:
+    number = _number(value)
+    if isinstance(number, int):
+        return number
+    if isinstance(number, Float):
+        return to_int_of(math.floor(number + 0.5) if math.isfinite(number) else number, INT_MIN, INT_MAX)
+    return Long(to_int_of(math.floor(number + 0.5) if math.isfinite(number) else number, LONG_MIN, LONG_MAX))
+
+
+def _abs(value: Any) -> Number:
+    number = _number(value)
+    if isinstance(number, float):
+        return to_float(abs(number)) if isinstance(number, Float) else abs(number)
+    return wrapped_int(abs(number)) if is_int(number) else wrapped_long(abs(number))
+
+
+def _whole_part(function: Callable[[float], int]) -> Method:
+    return _on_doubles(lambda x: x if not math.isfinite(x) else math.copysign(float(function(x)), x))
+
+
+def _exact(function: Callable[..., int]) -> Method:
+    """Make a function of whole numbers that complains about an overflow."""
+
+    def call(*values: Any) -> int:
+        numbers = [need_whole(value) for value in values]
+        wide = any(not is_int(value) for value in values)
+        result = function(*numbers)
+        low, high = (LONG_MIN, LONG_MAX) if wide else (INT_MIN, INT_MAX)
+        if not low <= result <= high:
+            raise Thrown("java.lang.ArithmeticException", f"{'long' if wide else 'integer'} overflow")
+        return Long(result) if wide else result
+
+    return call
+
+
+def _nonzero(value: int) -> int:
+    if value == 0:
+        raise Thrown("java.lang.ArithmeticException", "/ by zero")
+    return value
+
+
+def _to_int_exact(value: Any) -> int:
+    number = need_whole(value)
+    if not INT_MIN <= number <= INT_MAX:
+        raise Thrown("java.lang.ArithmeticException", "integer overflow")
+    return int(number)
+
+
+_MATH: dict[str, Method] = {
+    "abs": _abs,
+    "acos": _on_doubles(math.acos),
+    "addExact": _exact(lambda a, b: a + b),
+    "asin": _on_doubles(math.asin),
+    "atan": _on_doubles(math.atan),
+    "atan2": _on_doubles(math.atan2),
+    "cbrt": _on_doubles(lambda x: math.copysign(abs(x) ** (1 / 3), x) if round(abs(x) ** (1 / 3)) ** 3 != abs(x)
+                        else math.copysign(round(abs(x) ** (1 / 3)), x)),
+    "ceil": _whole_part(math.ceil),
+    "cos": _on_doubles(math.cos),
+    "exp": _on_doubles(math.exp),
+    "floor": _whole_part(math.floor),
+    "floorDiv": _exact(lambda a, b: a // _nonzero(b)),
+    "floorMod": _exact(lambda a, b: a % _nonzero(b)),
+    "hypot": _on_doubles(math.hypot),
+    "log": _log(math.log),
+    "log10": _log(math.log10),
+    "max": lambda a, b: _pair(a, b, max),
+    "min": lambda a, b: _pair(a, b, min),
+    "multiplyExact": _exact(lambda a, b: a * b),
+    "negateExact": _exact(lambda a: -a),
+    "pow": _on_doubles(power),
     "random": random.random,
-    "round": _java_round,
-    "sqrt": lambda x: math.sqrt(x),
-}
-_UNITS = {"SECONDS": 1, "MINUTES": 60, "HOURS": 3600, "DAYS": 86400, "WEEKS": 604800, "MILLIS": 0.001}
-_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+    "rint": _on_doubles(lambda x: float(round(x))),
+    "round": _round,
+    "signum": _on_doubles(lambda x: math.copysign(1.0, x) if x else x),
+    "sin": _on_doubles(math.sin),
+    "sqrt": _on_doubles(math.sqrt),
+    "subtractExact": _exact(lambda a, b: a - b),
+    "tan": _on_doubles(math.tan),
+    "toDegrees": _on_doubles(math.degrees),
+    "toIntExact": _to_int_exact,
+    "toRadians": _on_doubles(math.radians),
+}  # fmt: skip
 
 
-def _now() -> datetime:
-    return datetime.fromtimestamp(time.time(), UTC)
+def _digits(value: int, radix: int, bits: int | None) -> str:
+    number = value % 2**bits if bits else abs(value)
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, radix)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return f"-{digits}" if value < 0 and not bits else digits
 
 
-def _whole(name: str, bits: int) -> JavaType:
-    statics = {"parseInt": _parse_int, "parseLong": _parse_int, "valueOf": _parse_int, "toString": to_text}
-    limits = {"MAX_VALUE": 2 ** (bits - 1) - 1, "MIN_VALUE": -(2 ** (bits - 1))}
-    return JavaType(name, statics | {"max": max, "min": min}, limits, _parse_int)
+def _whole(name: str, short: str, bits: int) -> JavaType:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    made: Callable[[int], int] = Long if bits == 64 else int
+
+    def parse(text: Any, radix: Any = 10) -> int:
+        if is_number(text):
+            if not isinstance(text, int) or not low <= text <= high:
+                raise Thrown("java.lang.NumberFormatException", f'For input string: "{to_text(text)[:100]}"')
+            return made(text)
+        return made(parse_whole(None if text is None else to_text(text), need_whole(radix), low=low, high=high))
+
+    def written(value: Any, radix: Any = 10) -> str:
+        base = need_whole(radix)
+        return _digits(need_whole(value), base if 2 <= base <= 36 else 10, None)
+
+    statics: dict[str, Method] = {
+        f"parse{short}": parse,
+        "bitCount": lambda v: (need_whole(v) % 2**bits).bit_count(),
+        "compare": lambda a, b: (need_whole(a) > need_whole(b)) - (need_whole(a) < need_whole(b)),
+        "max": lambda a, b: made(max(need_whole(a), need_whole(b))),
+        "min": lambda a, b: made(min(need_whole(a), need_whole(b))),
+        "signum": lambda v: (need_whole(v) > 0) - (need_whole(v) < 0),
+        "sum": lambda a, b: (wrapped_long if bits == 64 else wrapped_int)(need_whole(a) + need_whole(b)),
+        "toBinaryString": lambda v: _digits(need_whole(v), 2, bits),
+        "toHexString": lambda v: _digits(need_whole(v), 16, bits),
+        "toOctalString": lambda v: _digits(need_whole(v), 8, bits),
+        "toString": written,
+        "valueOf": parse,
+    }
+    return JavaType(name, statics, {"MAX_VALUE": made(high), "MIN_VALUE": made(low), "SIZE": bits}, parse)
+
+
+def _to_double(value: Any) -> float:
+    return parse_real(value) if isinstance(value, str | None) else _double(value)
+
+
+def _to_boolean(value: Any) -> bool:
+    return value if isinstance(value, bool) else isinstance(value, str) and value.lower() == "true"
 
 
 TYPES: dict[str, JavaType] = {
-    type.name: type
-    for type in (
+    kind.name: kind
+    for kind in (
         JavaType(
             "java.lang.String",
             {
-                "valueOf": to_text,
-                "join": lambda sep, *xs: sep.join(
-                    to_text(x) for x in (xs[0] if len(xs) == 1 and isinstance(xs[0], list) else xs)
-                ),
-                "format": _format,
+                "copyValueOf": _text_of,
+                "format": lambda layout, *values: formatted(need_text(layout), *values),
+                "join": _joined,
+                "valueOf": _text_of,
             },
             {},
-            lambda text="": to_text(text),
+            _text_of,
         ),
-        _whole("java.lang.Integer", 32),
-        _whole("java.lang.Long", 64),
-        _whole("java.lang.Byte", 8),
-        JavaType("java.lang.Double", {"parseDouble": float, "valueOf": float, "toString": to_text}, {}, float),
+        _whole("java.lang.Integer", "Int", 32),
+        _whole("java.lang.Long", "Long", 64),
+        _whole("java.lang.Byte", "Byte", 8),
+        JavaType(
+            "java.lang.Double",
+            {
+                "compare": lambda a, b: (_double(a) > _double(b)) - (_double(a) < _double(b)),
+                "isFinite": lambda a: math.isfinite(_double(a)),
+                "isInfinite": lambda a: math.isinf(_double(a)),
+                "isNaN": lambda a: math.isnan(_double(a)),
+                "max": lambda a, b: max(_double(a), _double(b)),
+                "min": lambda a, b: min(_double(a), _double(b)),
+                "parseDouble": _to_double,
+                "sum": lambda a, b: _double(a) + _double(b),
+                "toString": lambda a: to_text(_double(a)),
+                "valueOf": _to_double,
+            },
+            {
+                "MAX_VALUE": 1.7976931348623157e308,
+                "MIN_VALUE": 5e-324,
+                "NaN": math.nan,
+                "NEGATIVE_INFINITY": -math.inf,
+                "POSITIVE_INFINITY": math.inf,
+            },
+            _to_double,
+        ),
         JavaType(
             "java.lang.Boolean",
-            {"parseBoolean": lambda t: str(t).lower() == "true", "valueOf": lambda t: to_text(t).lower() == "true"},
+            {
+                "compare": lambda a, b: int(_to_boolean(a)) - int(_to_boolean(b)),
+                "logicalAnd": lambda a, b: _to_boolean(a) and _to_boolean(b),
+                "logicalOr": lambda a, b: _to_boolean(a) or _to_boolean(b),
+                "logicalXor": lambda a, b: _to_boolean(a) != _to_boolean(b),
+                "parseBoolean": _to_boolean,
+                "toString": lambda a: to_text(_to_boolean(a)),
+                "valueOf": _to_boolean,
+            },
             {"TRUE": True, "FALSE": False},
+            _to_boolean,
         ),
         JavaType("java.lang.Math", _MATH, {"PI": math.pi, "E": math.e}),
-        JavaType(
-            "java.util.Date",
-            {},
-            {},
-            lambda ms=None: _Date(_now() if ms is None else datetime.fromtimestamp(ms / 1000, UTC)),
-        ),
-        JavaType("java.util.Random", {}, {}, lambda *_: _Random()),
+        JavaType("java.util.Date", {}, {}, calendars.make_date),
+        JavaType("java.util.Random", {}, {}, calendars.Random),
         JavaType(
             "java.util.UUID",
-            {"randomUUID": lambda: _Uuid(uuid.uuid4()), "fromString": lambda t: _Uuid(uuid.UUID(t))},
-            {},
-        ),
-        JavaType("java.text.SimpleDateFormat", {}, {}, lambda layout: _SimpleDateFormat(to_text(layout))),
-        JavaType(
-            "java.time.LocalDate",
             {
-                "now": lambda *_: _LocalDate(_now().date()),
-                "of": lambda y, m, d: _LocalDate(date(y, m, d)),
-                "parse": lambda t: _LocalDate(date.fromisoformat(t)),
+                "fromString": _uuid_of_text,
+                "nameUUIDFromBytes": _uuid_of_bytes,
+                "randomUUID": lambda: Uuid(uuid.uuid4()),
             },
-            {},
         ),
+        JavaType("java.text.SimpleDateFormat", {}, {}, calendars.SimpleDateFormat),
+        JavaType("java.time.LocalDate", times.LOCAL_DATE, {"EPOCH": times.LocalDate(times.EPOCH)}),
+        JavaType("java.time.LocalDateTime", times.LOCAL_DATE_TIME),
+        JavaType("java.time.Instant", times.INSTANT, {"EPOCH": times.Instant(times.moment_of(0))}),
+        JavaType("java.time.temporal.ChronoUnit", times.CHRONO_UNIT, {unit.name: unit for unit in times.UNITS}),
+        JavaType("java.time.temporal.TemporalAdjusters", times.ADJUSTERS),
+        JavaType("java.time.DayOfWeek", times.DAY_OF_WEEK, {day.name: day for day in times.DAYS}),
         JavaType(
-            "java.time.LocalDateTime",
-            {
-                "now": lambda *_: _LocalDateTime(_now().replace(tzinfo=None)),
-                "parse": lambda t: _LocalDateTime(datetime.fromisoformat(t)),
-            },
-            {},
+            "java.net.URLEncoder",
+            {"encode": lambda text, charset="UTF-8": _url_encoded(need_text(text), charset)},
         ),
-        JavaType(
-            "java.time.Instant",
-            {
-                "now": lambda: _Instant(_now()),
-                "parse": lambda t: _Instant(datetime.fromisoformat(t)),
-                "ofEpochMilli": lambda ms: _Instant(datetime.fromtimestamp(ms / 1000, UTC)),
-                "ofEpochSecond": lambda s: _Instant(datetime.fromtimestamp(s, UTC)),
-            },
-            {},
-        ),
-        JavaType("java.time.temporal.ChronoUnit", {}, {n: _Unit(n, s) for n, s in _UNITS.items()}),
-        JavaType("java.time.DayOfWeek", {}, {n: _DayOfWeek(n, i + 1) for i, n in enumerate(_DAYS)}),
-        JavaType("java.net.URLEncoder", {"encode": lambda t, _="UTF-8": quote_plus(to_text(t), safe="*-._")}, {}),
     )
 }
+PRIMITIVES: dict[str, Any] = {
+    "boolean": False, "byte": 0, "short": 0, "int": 0, "long": Long(0), "float": Float(0), "double": 0.0, "char": "\0",
+}  # fmt: skip
+
+
+def _url_encoded(text: str, charset: Any) -> str:
+    return quote_plus(text.encode(charset_of(charset), "replace"), safe="*-._").replace("~", "%7E")
 
 
 def find_type(name: str) -> JavaType | None:
     """Find an allow-listed type; those of `java.lang` also by their short name."""
     return TYPES.get(name) or TYPES.get(f"java.lang.{name}")
+
+
+def new_array(name: str, items: list[Any]) -> JavaArray:
+    """Make an array of a type that may be named, its elements converted. Raises `LookupError` for another type."""
+    if name not in PRIMITIVES:
+        found = find_type(name)
+        if found is None:
+            raise LookupError(name)
+        name = found.name
+    array = {"byte": ByteArray, "char": CharArray, "java.lang.String": TextArray}.get(name, JavaArray)()
+    convert = _CONVERTED.get(name, lambda item: item)
+    array.extend(convert(item) for item in items)
+    return array
+
+
+_CONVERTED: dict[str, Callable[[Any], Any]] = {
+    "boolean": _to_boolean,
+    "byte": lambda item: wrapped_int(need_whole(item)),
+    "char": lambda item: need_text(item)[:1],
+    "double": _double,
+    "float": lambda item: to_float(_double(item)),
+    "int": lambda item: wrapped_int(need_whole(item)),
+    "java.lang.Double": _double,
+    "java.lang.Integer": lambda item: wrapped_int(need_whole(item)),
+    "java.lang.Long": lambda item: wrapped_long(need_whole(item)),
+    "java.lang.String": lambda item: None if item is None else to_text(item),
+    "long": lambda item: wrapped_long(need_whole(item)),
+    "short": lambda item: wrapped_int(need_whole(item)),
+}

@@ -96,7 +96,7 @@ def test_a_judgment_decides(judgment: str, status: str):
         ("${ 1 == 2 }", "TERMINAL", "false"),
         ("${ 1 == 1 }", "SUCCEEDED", "true"),
         ("parameters.go == 'yes'", "SUCCEEDED", "true"),
-        ("parameters.", "TERMINAL", "The expression ends too early"),
+        ("parameters.", "TERMINAL", "Expression [parameters.] @11: EL1044E: Unexpectedly ran out of input"),
     ],
 )
 def test_a_precondition_is_checked_by_a_child(expression: str, status: str, result: str):
