@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from kork.app import background, database_check, service_app
 from kork.bus import Relay
 from kork.database import Database
-from kork.http import ServiceClient
+from kork.http import ServiceClient, SyncServiceClient
 from kork.identity import Signer
 
 from orca.admin.endpoints import admin_router
@@ -31,6 +31,8 @@ from orca.retention.sweep import Retention
 from orca.settings import OrcaSettings
 from orca.stages.installed import catalogue_for
 from orca.tasks.endpoints import task_router
+from orca.templates import Templates
+from orca.templates.endpoints import template_router
 
 
 def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
@@ -40,8 +42,11 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     catalogue = catalogue_for(settings)
     signer = Signer(settings.identity.secret)
     front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)
+    clouddriver = SyncServiceClient(
+        settings.services.clouddriver.url(), service="clouddriver", signer=signer, settings=settings.http
+    )
+    launcher = Launcher(database, settings, bell, Templates(clouddriver))
 
-    launcher = Launcher(database, settings, bell)
     planner = Planner(database, settings, catalogue, launcher, planning_services(settings))
 
     @asynccontextmanager
@@ -53,6 +58,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
             async with background(*work):
                 yield
         await front50.aclose()
+        clouddriver.close()
         planner.close()
         database.dispose()
 
@@ -63,6 +69,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         routers=[
             launching_router(launcher, front50),
             plan_router(planner),
+            template_router(launcher),
             pipeline_router(
                 settings,
                 executions,

@@ -75,6 +75,11 @@ def with_parameter_defaults(pipeline: Document, trigger: Document) -> Document:
     return trigger | {"parameters": given}
 
 
+def without_template(pipeline: Document) -> Document:
+    """Give a pipeline without the stages that mean nothing before its template is known."""
+    return pipeline | {"stages": []} if pipeline.get("template") is not None else pipeline
+
+
 def check_enabled(pipeline: Document) -> None:
     """Refuse a pipeline that is switched off."""
     if is_yes(pipeline.get("disabled")):

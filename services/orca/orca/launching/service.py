@@ -23,6 +23,7 @@ from orca.execution.store import ExecutionStore
 from orca.launching import configuration
 from orca.launching.graph import stages_of
 from orca.settings import OrcaSettings
+from orca.templates import Templates, evaluate_planned
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SYSTEM = "system"
@@ -31,9 +32,10 @@ _SYSTEM = "system"
 class Launcher:
     """Starts executions, each once per id."""
 
-    def __init__(self, database: Database, settings: OrcaSettings, bell: Bell) -> None:
+    def __init__(self, database: Database, settings: OrcaSettings, bell: Bell, templates: Templates) -> None:
         self._database = database
         self._bell = bell
+        self._templates = templates
         self._again_ms = round(settings.executions.ring_again_seconds * 1000)
 
     def start_pipeline(self, pipeline: Document, user: Identity, origin: str) -> Execution:
@@ -47,10 +49,12 @@ class Launcher:
             return known
         execution_id = pipeline.get("executionId") or new_ulid()
         trigger = self._trigger(pipeline, user)
+        known_so_far = configuration.without_template(pipeline)
         try:
-            prepared, trigger = self._prepare(pipeline, trigger)
+            known_so_far = planned = self._from_template(pipeline, trigger, strict=False)
+            prepared, trigger = self._prepare(planned, trigger)
         except BadRequest as error:
-            self._store_failed(pipeline, trigger, user, origin, execution_id, error)
+            self._store_failed(known_so_far, trigger, user, origin, execution_id, error)
             raise
         execution = configuration.make_pipeline(
             prepared, trigger, execution_id=execution_id, user=user, origin=origin, now=now_ms(), new_id=new_ulid
@@ -59,10 +63,19 @@ class Launcher:
 
     def plan(self, pipeline: Document, user: Identity, *, resolve_artifacts: bool) -> Document:
         """Give a pipeline as it would be started."""
-        trigger = configuration.with_parameter_defaults(pipeline, self._trigger(pipeline, user))
+        trigger = self._trigger(pipeline, user)
+        pipeline = self._from_template(pipeline, trigger, strict=True)
+        trigger = configuration.with_parameter_defaults(pipeline, trigger)
         if resolve_artifacts:
             trigger = resolve_for_start(pipeline, trigger, prior=self._prior_artifacts(pipeline))
         planned = configuration.evaluate_submission(pipeline | {"trigger": trigger}, trigger)
+        return planned | {"stages": stages_of(planned)}
+
+    def plan_template(self, pipeline: Document, user: Identity) -> Document:
+        """Give the pipeline that a use of a template becomes, with all evaluated that its trigger tells."""
+        trigger = self._trigger(pipeline, user)
+        pipeline = self._from_template(pipeline, trigger, strict=True)
+        planned = evaluate_planned(pipeline, configuration.with_parameter_defaults(pipeline, trigger))
         return planned | {"stages": stages_of(planned)}
 
     def fail_pipeline(self, pipeline: Document, user: Identity, origin: str) -> Execution:
@@ -124,6 +137,11 @@ class Launcher:
             | {"parentExecution": execution_document(found)}
             | (told if parent is None else {"parentExecutionId": found.id})
         )
+
+    def _from_template(self, pipeline: Document, trigger: Document, *, strict: bool) -> Document:
+        """Give the pipeline that a template makes of this one; one without a template is as it is."""
+        own = configuration.with_parameter_defaults(pipeline, trigger)
+        return self._templates.planned(pipeline, own, strict=strict)
 
     def _prepare(self, pipeline: Document, trigger: Document) -> tuple[Document, Document]:
         trigger = configuration.with_parameter_defaults(pipeline, trigger)

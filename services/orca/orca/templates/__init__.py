@@ -7,6 +7,6 @@ Orca (`orca-pipelinetemplate`, schema v2). Templates of the first kind (schema `
 
 from orca.templates.faults import Fault, InvalidTemplate
 from orca.templates.loading import Templates, TemplateSource
-from orca.templates.planning import plan_templated
+from orca.templates.planning import evaluate_planned, plan_templated
 
-__all__ = ["Fault", "InvalidTemplate", "TemplateSource", "Templates", "plan_templated"]
+__all__ = ["Fault", "InvalidTemplate", "TemplateSource", "Templates", "evaluate_planned", "plan_templated"]

@@ -8,7 +8,7 @@ from kork.errors import UpstreamError
 
 from orca.templates.faults import Fault, InvalidTemplate
 from orca.templates.model import is_templated
-from orca.templates.planning import artifact_of, evaluate_planned, plan_templated
+from orca.templates.planning import artifact_of, plan_templated
 
 _SPINNAKER = "spinnaker://"
 _FRONT50 = {"type": "front50/pipelineTemplate", "artifactAccount": "front50ArtifactCredentials"}
@@ -35,10 +35,6 @@ class Templates:
         if not is_templated(pipeline):
             return pipeline
         return plan_templated(pipeline, self._load(artifact_of(pipeline, trigger)), trigger, strict=strict)
-
-    def evaluated(self, pipeline: Document, trigger: Document) -> Document:
-        """Give the pipeline that would run, with all evaluated that is known before."""
-        return evaluate_planned(self.planned(pipeline, trigger, strict=True), trigger)
 
     def _load(self, template: Any) -> Any:
         if not isinstance(template, dict):
