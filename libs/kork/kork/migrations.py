@@ -6,6 +6,8 @@ waited for holds off everybody who comes later. Indexes of tables in use are bui
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,12 +86,24 @@ def add_index(op: Any, name: str, on: str) -> None:
     if state is None and not connection.execute(text(f"SELECT EXISTS (SELECT FROM {table})")).scalar():
         op.execute(text(f"CREATE INDEX {name} ON {on}".replace(":", r"\:")))
         return
-    with op.get_context().autocommit_block():
-        # It waits for transactions that are under way, but nobody waits for it.
-        op.execute("SET lock_timeout = 0")
+    with _beside_others(op):
         if state is False:
             op.execute(f"DROP INDEX CONCURRENTLY {name}")
         op.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {on}".replace(":", r"\:")))
+
+
+def drop_index(op: Any, name: str) -> None:
+    """Remove an index in a migration, without holding off anybody; the rule of `add_index` holds here too."""
+    with _beside_others(op):
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+@contextmanager
+def _beside_others(op: Any) -> Iterator[None]:
+    """Leave the transaction for statements that wait for those under way, but for which nobody waits."""
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        yield
         op.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
 
 

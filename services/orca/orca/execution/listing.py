@@ -1,6 +1,6 @@
 """Reading many executions: only what is shown is loaded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from orca.execution.model import Execution, ExecutionType, JsonMap, StageExecution
 from orca.execution.rows import EXECUTION_COLUMNS, LIGHT_STAGE_COLUMNS, STAGE_COLUMNS, execution_of, stage_of
 from orca.execution.served import execution_document
+from orca.execution.status import Status
 
 _PARENTS_DEEPEST = 10
 _OF_EACH_PIPELINE = f"""
@@ -85,28 +86,46 @@ class Executions:
 
     def search(self, wanted: Search, *, offset: int, limit: int) -> list[Execution]:
         """Find executions, without their stages."""
+        return [execution_of(row, []) for row in self._found(wanted, None, offset=offset, limit=limit)]
+
+    def scan(self, wanted: Search, *, most: int, page: int) -> Iterator[Execution]:
+        """Go through executions, without their stages, up to `most` of them; they are read page by page."""
+        after: tuple[EpochMillis, str] | None = None
+        for _ in range(0, most, page):
+            rows = self._found(wanted, after, offset=0, limit=page)
+            yield from (execution_of(row, []) for row in rows)
+            if len(rows) < page:
+                return
+            after = (rows[-1][8], rows[-1][0])
+
+    def _found(
+        self, wanted: Search, after: tuple[EpochMillis, str] | None, *, offset: int, limit: int
+    ) -> list[tuple[Any, ...]]:
+        order, beyond = ("DESC", "<") if wanted.newest_first else ("ASC", ">")
         conditions = ["TRUE"]
         values: JsonMap = {"offset": offset, "limit": limit}
-        for column, value in (
-            ("e.application = %(application)s", wanted.application),
-            ("e.type = %(kind)s", wanted.kind),
-            ("e.name = %(name)s", wanted.name),
-            ("e.build_time >= %(since)s", wanted.since),
-            ("e.build_time <= %(until)s", wanted.until),
-            ("e.trigger->>'eventId' = %(event_id)s", wanted.event_id),
-            ("e.status = ANY(%(statuses)s)", list(wanted.statuses)),
-            ("e.trigger->>'type' = ANY(%(trigger_types)s)", list(wanted.trigger_types)),
-            ("e.pipeline_config_id = ANY(%(config_ids)s)", list(wanted.config_ids)),
+        for column, name, value in (
+            ("e.application = %(application)s", "application", wanted.application),
+            ("e.type = %(kind)s", "kind", wanted.kind),
+            ("e.name = %(name)s", "name", wanted.name),
+            ("e.build_time >= %(since)s", "since", wanted.since),
+            ("e.build_time <= %(until)s", "until", wanted.until),
+            ("e.trigger->>'eventId' = %(event_id)s", "event_id", wanted.event_id),
+            ("e.trigger->>'type' = ANY(%(trigger_types)s)", "trigger_types", list(wanted.trigger_types)),
+            ("e.pipeline_config_id = ANY(%(config_ids)s)", "config_ids", list(wanted.config_ids)),
         ):
             if value not in (None, []):
                 conditions.append(column)
-                values[column.split("%(")[1].split(")")[0]] = value
-        order = "DESC" if wanted.newest_first else "ASC"
-        conditions_text = " AND ".join(conditions)
-        rows = self._heads(
-            f"{conditions_text} ORDER BY e.build_time {order}, e.id {order} LIMIT %(limit)s OFFSET %(offset)s", values
+                values[name] = value
+        if wanted.statuses:
+            conditions.append(f"e.status IN ({_literals(wanted.statuses)})")
+        if after is not None:
+            conditions.append(f"(e.build_time, e.id) {beyond} (%(after_time)s, %(after_id)s)")
+            values["after_time"], values["after_id"] = after
+        return self._heads(
+            f"{' AND '.join(conditions)} ORDER BY e.build_time {order}, e.id {order} LIMIT %(limit)s OFFSET %(offset)s",
+            values,
         )
-        return [execution_of(row, []) for row in rows]
 
     def load_stages(self, executions: Sequence[Execution], *, expand: bool) -> None:
         """Load the stages of executions that were found without."""
@@ -170,6 +189,11 @@ class Executions:
             parent = parents.get(trigger.get("parentExecutionId", ""))
             if parent is not None and "parentExecution" not in trigger:
                 trigger["parentExecution"] = execution_document(parent)
+
+
+def _literals(statuses: Iterable[str]) -> str:
+    """Give statuses as SQL: seen when the query is planned, they let it use the indexes that hold only some."""
+    return ", ".join(f"'{Status(each).value}'" for each in statuses)
 
 
 @dataclass(frozen=True, slots=True)

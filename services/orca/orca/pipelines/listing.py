@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -90,7 +91,7 @@ class PipelineLists:
             if pattern is None:
                 found = executions.search(wanted, offset=start, limit=size)
             else:
-                found = list(_matching(executions, wanted, pattern, start + size))[start:]
+                found = list(islice(_matching(executions, wanted, pattern), start, start + size))
             executions.load_stages(found, expand=expand)
             return self._shown(found)
 
@@ -113,18 +114,9 @@ def _decoded(trigger: str) -> JsonMap:
         raise BadRequest(f"The parameter 'trigger' must be a JSON object in base 64: {error}.") from error
 
 
-def _matching(executions: Executions, wanted: Search, pattern: JsonMap, most: int) -> Iterable[Execution]:
-    found = 0
-    for offset in range(0, _MOST_SEARCHED, _PAGE):
-        page = executions.search(wanted, offset=offset, limit=_PAGE)
-        for each in page:
-            if matches(pattern, each.trigger):
-                yield each
-                found += 1
-                if found >= most:
-                    return
-        if len(page) < _PAGE:
-            return
+def _matching(executions: Executions, wanted: Search, pattern: JsonMap) -> Iterator[Execution]:
+    scanned = executions.scan(wanted, most=_MOST_SEARCHED, page=_PAGE)
+    return (each for each in scanned if matches(pattern, each.trigger))
 
 
 def matches(pattern: Any, value: Any) -> bool:

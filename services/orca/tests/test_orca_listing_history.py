@@ -1,0 +1,123 @@
+"""Searches give each execution once and in order, however they are read from Postgres."""
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from kork.database import Database
+from kork.errors import BadRequest
+from kork.ids import new_ulid
+from orca.execution.listing import Executions, Search
+from orca.execution.model import Execution
+from orca.execution.status import Status
+from orca.execution.store import ExecutionStore
+from orca.pipelines import listing
+from orca.pipelines.listing import PipelineLists
+from orca.settings import OrcaSettings
+from orca.testing.builders import pipeline, stage
+
+
+@pytest.fixture(scope="module")
+def settings(new_orca_settings: Callable[..., OrcaSettings]) -> OrcaSettings:
+    return new_orca_settings()
+
+
+@pytest.fixture(scope="module")
+def database(settings: OrcaSettings) -> Iterator[Database]:
+    database = Database(settings.database, schema="orca")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def stored(database: Database) -> list[Execution]:
+    """Executions of an application, in the order of lists: newest first, of the same time the latest id first."""
+    made: list[Execution] = []
+    with database.begin() as connection:
+        for n in range(23):
+            each = pipeline(stage("1"), status=Status.CANCELED if n % 5 == 0 else Status.SUCCEEDED)
+            each.application, each.build_time, each.name = "history", 1000 + n // 4, f"pipeline {n % 3}"
+            each.trigger = {"type": "git" if n % 4 == 0 else "manual", "eventId": f"event {n}", "parity": n % 2}
+            ExecutionStore(connection).insert(each)
+            made.append(each)
+    return sorted(made, key=lambda each: (each.build_time, each.id), reverse=True)
+
+
+def ids(executions: list[Execution]) -> list[str]:
+    return [each.id for each in executions]
+
+
+@pytest.mark.parametrize("page", [1, 2, 4, 22, 23, 24, 100])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_scan_gives_each_once_whatever_the_page(
+    database: Database, stored: list[Execution], page: int, newest_first: bool
+):
+    wanted = Search("history", "PIPELINE", newest_first=newest_first)
+    with database.connect() as connection:
+        found = ids(list(Executions(connection).scan(wanted, most=1000, page=page)))
+    assert found == ids(stored if newest_first else stored[::-1])
+
+
+def test_a_scan_ends_where_it_has_to(database: Database, stored: list[Execution]):
+    with database.connect() as connection:
+        found = list(Executions(connection).scan(Search("history"), most=10, page=5))
+    assert ids(found) == ids(stored[:10])
+
+
+SEARCHES: list[tuple[dict[str, Any], Callable[[Execution], bool]]] = [
+    ({"statuses": ["CANCELED"]}, lambda each: each.status is Status.CANCELED),
+    ({"statuses": ["CANCELED", "SUCCEEDED"]}, lambda _: True),
+    ({"statuses": ["RUNNING"]}, lambda _: False),
+    ({"event_id": "event 7"}, lambda each: each.trigger["eventId"] == "event 7"),
+    ({"trigger_types": ["git"]}, lambda each: each.trigger["type"] == "git"),
+    ({"trigger_types": ["git", "manual"], "name": "pipeline 1"}, lambda each: each.name == "pipeline 1"),
+    ({"since": 1002, "until": 1003}, lambda each: each.build_time in (1002, 1003)),
+]
+
+
+@pytest.mark.parametrize(("fields", "matches"), SEARCHES)
+def test_a_search_finds_what_matches_in_order(
+    database: Database, stored: list[Execution], fields: dict[str, Any], matches: Callable[[Execution], bool]
+):
+    with database.connect() as connection:
+        found = Executions(connection).search(Search("history", "PIPELINE", **fields), offset=0, limit=100)
+        second = Executions(connection).search(Search("history", "PIPELINE", **fields), offset=2, limit=3)
+    expected = [each for each in stored if matches(each)]
+    assert ids(found) == ids(expected)
+    assert ids(second) == ids(expected)[2:5]
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 10), (3, 4), (0, 100), (11, 5), (50, 5)])
+def test_a_search_by_trigger_pages_through_what_matches(
+    database: Database,
+    settings: OrcaSettings,
+    stored: list[Execution],
+    start: int,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(listing, "_PAGE", 3)
+    lists = PipelineLists(database, settings)
+    trigger = base64.b64encode(orjson.dumps({"parity": 1, "eventId": "event .*"})).decode()
+    wanted = lists.wanted("history", reverse=False, statuses=[])
+    found = lists.search(wanted, trigger, start=start, size=size, expand=False)
+    expected = [each.id for each in stored if each.trigger["parity"] == 1]
+    assert [each["id"] for each in found] == expected[start : start + size]
+    assert [len(each["stages"]) for each in found] == [1] * len(found)
+
+
+@pytest.mark.parametrize("status", ["running", "x' OR true --", "", "SUCCEEDED'"])
+def test_a_status_that_there_is_not_is_refused_and_never_becomes_sql(
+    database: Database, settings: OrcaSettings, status: str
+):
+    with pytest.raises(BadRequest, match="There is no status"):
+        PipelineLists(database, settings).wanted("history", reverse=False, statuses=[status])
+    with database.connect() as connection, pytest.raises(ValueError):
+        Executions(connection).search(Search(statuses=[status]), offset=0, limit=1)
+
+
+def test_what_is_not_there_is_an_empty_list(database: Database):
+    with database.connect() as connection:
+        assert list(Executions(connection).scan(Search(new_ulid()), most=10, page=2)) == []
