@@ -58,7 +58,13 @@ class EndpointSettings(Settings):
         return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
-_PORTS = {"gate": 8084, "orca": 8083, "clouddriver": 7002, "front50": 8080, "echo": 8089}
+class OptionalEndpointSettings(EndpointSettings):
+    """A service that an installation may have or not."""
+
+    enabled: bool = False
+
+
+_PORTS = {"gate": 8084, "orca": 8083, "clouddriver": 7002, "front50": 8080, "echo": 8089, "rosco": 8087}
 
 
 def _endpoint(name: str) -> Any:
@@ -73,6 +79,7 @@ class ServicesSettings(Settings):
     clouddriver: EndpointSettings = _endpoint("clouddriver")
     front50: EndpointSettings = _endpoint("front50")
     echo: EndpointSettings = _endpoint("echo")
+    rosco: OptionalEndpointSettings = Field(default_factory=lambda: OptionalEndpointSettings(port=_PORTS["rosco"]))
 
     @model_validator(mode="before")
     @classmethod
@@ -166,7 +173,7 @@ def load_settings(
     try:
         settings = model.model_validate(own)
     except ValidationError as error:
-        faults += [_describe(model, dict(fault)) for fault in error.errors()]
+        faults += model_faults(model, error)
         settings = None
     if faults or settings is None:
         origin = f"{file}: " if file else ""
@@ -239,6 +246,11 @@ def _unknown(key: str, known: Iterable[str], path: str) -> str:
     return f"There is no setting '{where}'.{hint}"
 
 
+def model_faults(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Describe each fault that was found in values for `model`. What is secret (`repr=False`) is not shown."""
+    return [_describe(model, dict(fault)) for fault in error.errors()]
+
+
 def _describe(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
     location = tuple(fault["loc"])
     path = ".".join(str(part) for part in location)
@@ -246,7 +258,22 @@ def _describe(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
         parent = _section_at(model, location[:-1])
         names = {info.alias or name for name, info in parent.model_fields.items()} if parent else set[str]()
         return _unknown(str(location[-1]), names, ".".join(str(part) for part in location[:-1]))
-    return f"The setting '{path}' is wrong: {fault['msg']} (got {fault['input']!r})."
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    if not path:
+        return f"{said[:1].upper()}{said[1:]}."
+    return f"The setting '{path}' is wrong: {said}{_given(model, location, fault['input'])}."
+
+
+def _given(model: type[BaseModel], location: tuple[Any, ...], value: Any) -> str:
+    if isinstance(value, Mapping | list) or _is_secret(model, location):
+        return ""
+    return f" (got {value!r})"
+
+
+def _is_secret(model: type[BaseModel], location: tuple[Any, ...]) -> bool:
+    parent = _section_at(model, location[:-1])
+    fields = parent.model_fields.items() if parent else ()
+    return any(location[-1] in (name, info.alias) and not info.repr for name, info in fields)
 
 
 def _section_at(model: type[BaseModel], location: tuple[Any, ...]) -> type[BaseModel] | None:

@@ -14,7 +14,12 @@ from clouddriver.applications.endpoints import application_router, placed_router
 from clouddriver.applications.service import ApplicationService
 from clouddriver.artifacts.endpoints import artifact_router
 from clouddriver.artifacts.front50 import Front50Account
+from clouddriver.credentials.definition_endpoints import definitions_router
 from clouddriver.credentials.endpoints import credentials_router
+from clouddriver.credentials.following import follow_definitions
+from clouddriver.credentials.known import StoredAccounts, sealer_of
+from clouddriver.credentials.service import DefinitionService
+from clouddriver.credentials.store import DefinitionStore
 from clouddriver.freshness.endpoints import freshness_router
 from clouddriver.instances.endpoints import console_router
 from clouddriver.jobs.endpoints import job_router
@@ -35,7 +40,8 @@ from clouddriver.settings import ClouddriverSettings
 def create_app(settings: ClouddriverSettings) -> FastAPI:
     """Make clouddriver's API. When embedded, the accounts are watched while it serves."""
     database = Database(settings.database, schema="clouddriver")
-    accounts = Accounts(settings.kubernetes)
+    definitions, sealer = DefinitionStore(database), sealer_of(settings)
+    accounts = Accounts(settings.kubernetes, StoredAccounts(definitions, sealer))
     resources = ResourceStore(database)
     states = AccountStates(database)
     applications = ApplicationService(resources)
@@ -55,14 +61,19 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             stack.callback(front50.close)
             await stack.enter_async_context(background(BellSweep(database, ring).run()))
             if settings.embedded:
-                cache = Cache(accounts, resources, states, owner="embedded")
+                cache = Cache(accounts, database, owner="embedded")
                 await stack.enter_async_context(background(cache.run()))
+            else:
+                await stack.enter_async_context(background(follow_definitions(accounts, database)))
             yield
 
     return service_app(
         "clouddriver",
         settings,
         routers=[
+            definitions_router(
+                DefinitionService(definitions, sealer, accounts, resources, settings.credentials.account_managers)
+            ),
             credentials_router(accounts, resources, states, settings.credentials),
             manifest_router(ManifestService(accounts, resources)),
             application_router(applications),
@@ -91,6 +102,8 @@ def accounts_check(accounts: Accounts, states: AccountStates) -> HealthCheck:
             for name, state in found.items()
             if state.health.status != "UP"
         }
+        for name, fault in accounts.faults.items():
+            troubled[name] = {"status": "DOWN", "reason": f"Its definition can't be used: {fault}"}
         return Health("DEGRADED" if troubled else "UP", troubled or None)
 
     return check

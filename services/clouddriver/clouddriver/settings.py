@@ -12,6 +12,8 @@ class CredentialsSettings(Settings):
 
     challenge_destructive_actions_environments: list[str] = Field(default_factory=lambda: ["default"])
     primary_account_types: list[str] = Field(default_factory=lambda: ["default"])
+    account_managers: list[str] = Field(default_factory=list, description="roles that may define accounts")
+    encryption_key: str | None = Field(default=None, min_length=16, repr=False)
 
 
 class ClouddriverSettings(ServiceSettings):

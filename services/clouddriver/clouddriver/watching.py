@@ -6,10 +6,8 @@ import signal
 
 from kork.database import Database
 
-from clouddriver.kubernetes.accounts import Accounts
+from clouddriver.credentials.known import known_accounts
 from clouddriver.kubernetes.cache import Cache
-from clouddriver.kubernetes.resources import ResourceStore
-from clouddriver.kubernetes.states import AccountStates
 from clouddriver.settings import ClouddriverSettings
 
 
@@ -20,8 +18,8 @@ def run_cache(settings: ClouddriverSettings, _: list[str]) -> None:
 
 async def _watch(settings: ClouddriverSettings) -> None:
     database = Database(settings.database, schema="clouddriver")
-    accounts = Accounts(settings.kubernetes)
-    cache = asyncio.ensure_future(Cache(accounts, ResourceStore(database), AccountStates(database)).run())
+    accounts = known_accounts(settings, database)
+    cache = asyncio.ensure_future(Cache(accounts, database).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, cache.cancel)

@@ -8,7 +8,7 @@ from kork.bell import CLOUDDRIVER_QUEUE
 from kork.celery import make_celery
 from kork.database import Database
 
-from clouddriver.kubernetes.accounts import Accounts
+from clouddriver.credentials.known import known_accounts
 from clouddriver.operations.bells import OPERATE
 from clouddriver.operations.runner import OperationRunner
 from clouddriver.settings import ClouddriverSettings
@@ -27,7 +27,7 @@ class _Worker:
         with self._lock:
             if self._runner is None:
                 database = Database(self._settings.database, schema="clouddriver")
-                accounts = Accounts(self._settings.kubernetes)
+                accounts = known_accounts(self._settings, database)
                 self._runner = OperationRunner(database, accounts, self._settings.kubernetes)
         self._runner.run(operation_id)
 

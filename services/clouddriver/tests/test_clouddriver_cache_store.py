@@ -10,6 +10,7 @@ from clouddriver.kubernetes.board import Board
 from clouddriver.kubernetes.discovery import ServedKind
 from clouddriver.kubernetes.health import AccountHealth, ScopeStanding, ScopeState
 from clouddriver.kubernetes.inflow import Inflow
+from clouddriver.kubernetes.leases import AccountLeases
 from clouddriver.kubernetes.manifest import ResourceRef, without_secrets
 from clouddriver.kubernetes.reflector import Reflector
 from clouddriver.kubernetes.resources import ResourceStore
@@ -112,19 +113,20 @@ def test_a_write_through_is_kept_only_where_its_kind_is_watched(store: ResourceS
     states = AccountStates(database)
     store.put("a", config_map(1))
     assert version_of(store) is None
-    states.claim(["a"], "me", 60)
+    leases = AccountLeases(database, "me")
+    leases.renew(["a"])
     states.report("a", AccountHealth("UP"), [ScopeStanding(MAPS, ScopeState.SYNCING)])
     store.put("a", config_map(1))
     assert (version_of(store), store.known("a", REF).fresh) == ("1", False)
     states.report("a", AccountHealth("UP"), [ScopeStanding(MAPS, ScopeState.WATCHING)])
     assert store.known("a", REF).fresh
-    states.claim(["a"], "me", 60, watching=["a"])
+    leases.renew(["a"], watching=["a"])
     assert store.known("a", REF).fresh
-    states.claim(["a"], "me", 60)
+    leases.renew(["a"])
     assert (store.known("a", REF).fresh, states.read(["a"])["a"].health.status) == (False, "DEGRADED")
     states.report("a", AccountHealth("UP"), [ScopeStanding(MAPS, ScopeState.WATCHING)])
     assert store.known("a", REF).fresh
-    states.release("me")
+    leases.leave()
     assert not store.known("a", REF).fresh
 
 
@@ -149,19 +151,7 @@ def test_lists_narrow_by_what_is_asked(store: ResourceStore):
     assert store.clusters(["ConfigMap"], application="SHOP") == [("Shop", "a", "configMap m")]
 
 
-def test_an_account_is_held_by_one_process_until_that_lets_go(database: Database):
-    states = AccountStates(database)
-    assert states.claim(["a", "b"], "one", 60) == ["a", "b"]
-    assert states.claim(["a", "b"], "two", 60) == []
-    assert states.claim(["a", "b"], "one", 60) == ["a", "b"]
-    states.release("one")
-    assert states.read(["a"])["a"].health.reason.startswith("No process watches")
-    assert states.claim(["a", "b"], "two", 60) == ["a", "b"]
-
-
-def test_what_belongs_to_accounts_that_are_no_more_is_dropped(store: ResourceStore, database: Database):
-    states = AccountStates(database)
-    states.claim(["a", "b"], "me", 60)
+def test_what_belongs_to_accounts_that_are_no_more_is_dropped(store: ResourceStore):
     store.put_all("a", [config_map(1)])
     store.put_all("b", [config_map(1)], deleted=[config_map(2, name="gone")])
     assert store.purge(["b"], deleted_for_seconds=600) == 1

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from kork.app import JSONResponse
 from kork.caller import CurrentUser
-from kork.errors import Forbidden, NotFound
-from kork.identity import Identity
+from kork.errors import Forbidden
 
-from clouddriver.credentials.views import account_health, collapsed, expanded
+from clouddriver.credentials.views import account_health, broken_account, collapsed, expanded
 from clouddriver.kubernetes.accounts import Account, Accounts
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.states import AccountStates
+from clouddriver.operations.rules import may_write
 from clouddriver.settings import CredentialsSettings
 
 Expand = Annotated[bool, Query()]
@@ -33,11 +33,6 @@ def credentials_router(
             return JSONResponse([collapsed(account.settings, settings) for account in accounts])
         return JSONResponse([expanded(account.settings, settings, namespaces(account)) for account in accounts])
 
-    @router.get("/credentials/type/{type}")
-    def list_definitions(type: str) -> Response:
-        """List the definitions of accounts that are kept in the database: none, they are in the settings file."""
-        return JSONResponse([])
-
     @router.get("/credentials/{name}")
     def get_credentials(name: str) -> Response:
         """Give one account. 404 when there is none of that name."""
@@ -55,25 +50,12 @@ def credentials_router(
             raise Forbidden(f"'{user.user}' may not WRITE to account '{name}'.")
         return JSONResponse(collapsed(account.settings, settings))
 
-    @router.get("/credentials/{name}/history")
-    def account_history(name: str) -> Response:
-        """List the versions of an account's definition. 404: definitions are in the settings file."""
-        accounts.get(name)
-        raise NotFound(f"The account '{name}' is defined in gennaker.yml, which keeps no versions.")
-
     @router.get("/accounts/health")
     def accounts_health() -> Response:
         """Say of every account how it is, why, and what to do."""
         found = states.read([account.name for account in accounts])
-        return JSONResponse([account_health(account, found[account.name]) for account in accounts])
+        listed = [account_health(account, found[account.name]) for account in accounts]
+        listed += [broken_account(name, fault) for name, fault in accounts.faults.items()]
+        return JSONResponse(listed)
 
     return router
-
-
-def may_write(account: Account, user: Identity) -> bool:
-    """Say whether a user may change what an account's cluster has."""
-    permissions = account.settings.permissions
-    roles = permissions.write if permissions.restricted else account.settings.required_group_membership
-    if user.admin or not (permissions.restricted or roles):
-        return True
-    return bool({role.lower() for role in roles} & {role.lower() for role in user.roles})

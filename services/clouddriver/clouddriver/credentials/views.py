@@ -70,6 +70,19 @@ def account_health(account: Account, state: AccountState) -> dict[str, Any]:
     }
 
 
+def broken_account(name: str, fault: str) -> dict[str, Any]:
+    """Say that an account's definition can't be used."""
+    return {
+        "name": name,
+        "type": "kubernetes",
+        "status": "DOWN",
+        "reason": f"Its definition can't be used: {fault}",
+        "fix": f"Define the account anew: `gennaker config provider kubernetes account edit {name} --stored`.",
+        "checkedAt": None,
+        "kinds": [],
+    }
+
+
 def _permissions(account: KubernetesAccountSettings) -> dict[str, list[str]]:
     permissions = account.permissions
     named = {"READ": permissions.read, "WRITE": permissions.write, "EXECUTE": permissions.execute}

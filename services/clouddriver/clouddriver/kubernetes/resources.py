@@ -5,7 +5,8 @@ arrive; a deletion is remembered for some minutes, so that a late older version 
 """
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from kork.database import Database
 from moniker import Moniker, moniker_of
 from sqlalchemy import Connection, text
 
+from clouddriver.kubernetes.leases import Lease
 from clouddriver.kubernetes.manifest import (
     NATIVE_GROUPS,
     Manifest,
@@ -80,6 +82,20 @@ _REMOVE_VANISHED = text(
     """
 )
 
+_KINDS = text("SELECT DISTINCT api_group, kind FROM resource WHERE account = :account")
+_NARROW = text(
+    """
+    DELETE FROM resource
+    WHERE account = :account AND (
+        (api_group, kind) IN (SELECT * FROM unnest(CAST(:groups AS text[]), CAST(:kinds AS text[])))
+        OR namespace <> '' AND (
+            namespace = ANY(CAST(:omitted AS text[]))
+            OR cardinality(CAST(:namespaces AS text[])) > 0 AND NOT namespace = ANY(CAST(:namespaces AS text[]))
+        )
+    )
+    """
+)
+
 _FRESH = """
     EXISTS (
         SELECT FROM watched_kind AS watched JOIN account_state USING (account)
@@ -132,8 +148,13 @@ class Found:
 class ResourceStore:
     """The objects of all accounts' clusters."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: Lease | None = None) -> None:
         self._database = database
+        self._lease = lease
+
+    def under(self, lease: Lease) -> "ResourceStore":
+        """Give the store as the holder of a lease writes to it: every change raises `LeaseLost` once that is gone."""
+        return ResourceStore(self._database, lease)
 
     def put(self, account: str, manifest: Manifest) -> None:
         """Write an operation's own result through, so that the next read has it.
@@ -160,21 +181,21 @@ class ResourceStore:
         if not rows:
             return
         columns: dict[str, Any] = {key: [row[key] for row in rows] for key in rows[0]}
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 _PUT, {"account": account, "only_watched": only_watched, "listed_at": listed_at, **columns}
             )
 
     def remove(self, account: str, ref: ResourceRef, *, uid: str | None = None) -> None:
         """Note that an object is gone (`uid`: only if it is still that one)."""
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             connection.execute(_REMOVE, {"account": account, "uid": uid, **_key(ref)})
 
     def remove_vanished(
         self, account: str, group: str, kind: str, namespace: str, uids: Sequence[str], listed_at: datetime
     ) -> int:
         """Note the deletion of what a full list (begun at `listed_at`) didn't have; say how many."""
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             return connection.execute(
                 _REMOVE_VANISHED,
                 {
@@ -278,24 +299,67 @@ class ResourceStore:
         with self._database.connect() as connection:
             return connection.execute(text("SELECT clock_timestamp()")).scalar_one()
 
+    def narrow(
+        self,
+        account: str,
+        is_wanted: Callable[[str, str], bool],
+        *,
+        namespaces: Sequence[str] = (),
+        omitted: Sequence[str] = (),
+    ) -> int:
+        """Drop what an account no longer has since its settings changed: other kinds, other namespaces.
+
+        `is_wanted` decides on a kind (in lower case) and its group; no `namespaces` means all. Says how many went.
+        """
+        with self._writing() as connection:
+            known = connection.execute(_KINDS, {"account": account}).all()
+            unwanted = [row for row in known if not is_wanted(row.kind, row.api_group)]
+            values = {
+                "account": account,
+                "groups": [row.api_group for row in unwanted],
+                "kinds": [row.kind for row in unwanted],
+                "namespaces": list(namespaces),
+                "omitted": list(omitted),
+            }
+            return connection.execute(_NARROW, values).rowcount
+
     def purge(self, keep_accounts: Sequence[str], deleted_for_seconds: int) -> int:
-        """Drop deletions that are older than that, and what belongs to accounts that are no more."""
+        """Drop deletions that are older than that, and what belongs to accounts that are no more.
+
+        An account that somebody watches is one that somebody knows: it stays.
+        """
         with self._database.begin() as connection:
             return _purge(connection, list(keep_accounts), deleted_for_seconds)
 
+    def forget(self, account: str) -> None:
+        """Drop all that is known of an account; who still watches it can write nothing any more."""
+        with self._database.begin() as connection:
+            for table in ("account_fence", "resource", "watched_kind", "account_state"):
+                connection.execute(text(f"DELETE FROM {table} WHERE account = :account"), {"account": account})
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.begin() as connection:
+            if self._lease is not None:
+                self._lease.check(connection)
+            yield connection
+
 
 def _purge(connection: Connection, accounts: list[str], seconds: int) -> int:
+    # Those that are gone are found first: what is deleted of them must not depend on when a lease runs out.
+    watched = connection.execute(
+        text("SELECT account FROM account_state WHERE leased_until > clock_timestamp()")
+    ).scalars()
+    keep = sorted({*accounts, *watched})
     dropped = connection.execute(
         text(
-            "DELETE FROM resource WHERE NOT account = ANY(CAST(:accounts AS text[])) "
+            "DELETE FROM resource WHERE NOT account = ANY(CAST(:keep AS text[])) "
             "OR (deleted AND updated_at < clock_timestamp() - make_interval(secs => :seconds))"
         ),
-        {"accounts": accounts, "seconds": seconds},
+        {"keep": keep, "seconds": seconds},
     ).rowcount
-    for table in ("watched_kind", "account_state"):
-        connection.execute(
-            text(f"DELETE FROM {table} WHERE NOT account = ANY(CAST(:accounts AS text[]))"), {"accounts": accounts}
-        )
+    for table in ("watched_kind", "account_state", "account_fence"):
+        connection.execute(text(f"DELETE FROM {table} WHERE NOT account = ANY(CAST(:keep AS text[]))"), {"keep": keep})
     return dropped
 
 

@@ -39,16 +39,21 @@ def watched_kinds(account: Account, kinds: Kinds) -> list[ServedKind]:
     named = [*account.settings.kinds, *(custom.kubernetes_kind for custom in account.settings.custom_resources)]
     found = [kinds.find(kind, group) for group, kind in WATCHED]
     found += [kinds.find(*_split(name)) for name in named]
-    usable = (served for served in found if served is not None and "list" in served.verbs and _wanted(account, served))
+    usable = (
+        served
+        for served in found
+        if served is not None and "list" in served.verbs and is_wanted(account, served.kind, served.group)
+    )
     return list(dict.fromkeys(usable))
 
 
-def _wanted(account: Account, served: ServedKind) -> bool:
+def is_wanted(account: Account, kind: str, group: str) -> bool:
+    """Say whether a kind (in any case) may be watched for an account, by its settings."""
     # Namespaces are watched also for an account that names its kinds: its list of namespaces needs them.
-    if served.kind == "Namespace" and not served.group:
+    if kind.lower() == "namespace" and not group:
         return True
     named = {custom.kubernetes_kind.lower() for custom in account.settings.custom_resources}
-    return account.serves(served) or bool(named & {served.kind.lower(), f"{served.kind}.{served.group}".lower()})
+    return account.kind_allowed(kind, group) or bool(named & {kind.lower(), f"{kind}.{group}".lower()})
 
 
 def _split(name: str) -> tuple[str, str | None]:

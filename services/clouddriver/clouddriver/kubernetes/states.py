@@ -1,7 +1,7 @@
 """The accounts' health and the freshness of what we know, in Postgres: written where the watches run, read
-wherever the API runs. The leases there say which process watches which account."""
+wherever the API runs."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,19 +9,9 @@ from typing import Any
 from kork.database import Database
 from sqlalchemy import text
 
-from clouddriver.kubernetes.health import STARTING, UNWATCHED, AccountHealth, ScopeStanding
+from clouddriver.kubernetes.health import UNWATCHED, AccountHealth, ScopeStanding
+from clouddriver.kubernetes.leases import Lease
 from clouddriver.kubernetes.manifest import kind_key
-
-_CLAIM = text(
-    """
-    INSERT INTO account_state AS state (account, status, reason, fix, owner, leased_until)
-    SELECT account, :status, :reason, :fix, :owner, clock_timestamp() + make_interval(secs => :seconds)
-    FROM unnest(CAST(:accounts AS text[])) AS given (account)
-    ON CONFLICT (account) DO UPDATE SET owner = excluded.owner, leased_until = excluded.leased_until
-    WHERE state.owner = excluded.owner OR state.leased_until < clock_timestamp()
-    RETURNING account
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +38,13 @@ class AccountState:
 class AccountStates:
     """What is known of the accounts' health."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: Lease | None = None) -> None:
         self._database = database
+        self._lease = lease
 
-    def claim(
-        self, accounts: Sequence[str], owner: str, seconds: float, *, watching: Collection[str] = ()
-    ) -> list[str]:
-        """Take or keep the lease of accounts that nobody else holds; say which are `owner`'s now.
-
-        What `owner` is not `watching` already begins anew: nothing of it counts as fresh until it is in step.
-        """
-        if not accounts:
-            return []
-        values = {"status": STARTING.status, "reason": STARTING.reason, "fix": STARTING.fix}
-        with self._database.begin() as connection:
-            rows = connection.execute(
-                _CLAIM, {"accounts": sorted(accounts), "owner": owner, "seconds": seconds, **values}
-            )
-            held = [row.account for row in rows]
-            begun = [account for account in held if account not in watching]
-            if begun:
-                connection.execute(
-                    text("UPDATE watched_kind SET state = 'SYNCING', reason = '' WHERE account = ANY(:begun)"),
-                    {"begun": begun},
-                )
-                connection.execute(
-                    text(
-                        "UPDATE account_state SET status = :status, reason = :reason, fix = :fix "
-                        "WHERE account = ANY(:begun)"
-                    ),
-                    {"begun": begun, **values},
-                )
-            return held
-
-    def release(self, owner: str) -> None:
-        """Give all leases back, so that another process can go on at once."""
-        with self._database.begin() as connection:
-            connection.execute(
-                text("UPDATE account_state SET leased_until = clock_timestamp() WHERE owner = :owner"), {"owner": owner}
-            )
+    def under(self, lease: Lease) -> "AccountStates":
+        """Give the states as the holder of a lease writes them: a report raises `LeaseLost` once that is gone."""
+        return AccountStates(self._database, lease)
 
     def report(self, account: str, health: AccountHealth, standings: Iterable[ScopeStanding]) -> None:
         """Write how an account and its watches stand."""
@@ -102,6 +60,8 @@ class AccountStates:
             for standing in standings
         ]
         with self._database.begin() as connection:
+            if self._lease is not None:
+                self._lease.check(connection)
             connection.execute(
                 text(
                     "UPDATE account_state SET status = :status, reason = :reason, fix = :fix, "

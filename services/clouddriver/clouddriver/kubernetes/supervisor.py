@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 
 from kork.app import run_sync
 from kork.background import end
@@ -13,9 +14,10 @@ from clouddriver.kubernetes.discovery import Kinds, ServedKind
 from clouddriver.kubernetes.errors import KubernetesError
 from clouddriver.kubernetes.health import AccountHealth, ScopeState, diagnose, judge
 from clouddriver.kubernetes.inflow import Inflow, persistently
+from clouddriver.kubernetes.leases import LeaseLost
 from clouddriver.kubernetes.reflector import KindWatch
 from clouddriver.kubernetes.resources import ResourceStore
-from clouddriver.kubernetes.scopes import watched_kinds
+from clouddriver.kubernetes.scopes import is_wanted, watched_kinds
 from clouddriver.kubernetes.states import AccountStates
 from clouddriver.kubernetes.watch import Scope, WatchClient
 
@@ -37,7 +39,13 @@ class Supervisor:
         self._reported: object = None
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled, or until the account is another process's."""
+        try:
+            await self._supervise()
+        except LeaseLost:
+            _log.info("account.lost", account=self._account.name)
+
+    async def _supervise(self) -> None:
         failures = 0
         while True:
             try:
@@ -47,6 +55,8 @@ class Supervisor:
             except KubernetesError as error:
                 failures += 1
                 await self._say(diagnose(error, self._account.name, self._origin()), Board())
+            except LeaseLost:
+                raise
             except Exception as error:
                 failures += 1
                 _log.exception("account.failed", account=self._account.name, error=str(error))
@@ -65,6 +75,7 @@ class Supervisor:
         writer = asyncio.ensure_future(inflow.run())
         looks = 0
         try:
+            await persistently(lambda: run_sync(self._narrow))
             while not await run_sync(connection.changed):
                 for served in watched_kinds(self._account, kinds):
                     if served not in running:
@@ -79,6 +90,15 @@ class Supervisor:
         finally:
             await end(writer, *running.values())
             await client.close()
+
+    def _narrow(self) -> None:
+        settings = self._account.settings
+        self._store.narrow(
+            self._account.name,
+            partial(is_wanted, self._account),
+            namespaces=settings.namespaces,
+            omitted=settings.omit_namespaces,
+        )
 
     async def _attend(self, client: WatchClient, board: Board, tasks: "list[asyncio.Future[None]]") -> None:
         """Report what changes, until it is time to look whether the kubeconfig has changed."""
@@ -139,10 +159,7 @@ class Supervisor:
             )
 
     def _origin(self) -> str:
-        settings = self._account.settings
-        if settings.kubeconfig_file:
-            return str(settings.kubeconfig_file)
-        return f"the settings of account '{self._account.name}'"
+        return self._account.settings.kubeconfig_file or f"the settings of account '{self._account.name}'"
 
 
 _SYNCING = AccountHealth("DEGRADED", "The first lists are under way.", "Wait some seconds.")

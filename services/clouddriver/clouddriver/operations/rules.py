@@ -8,6 +8,7 @@ from kork.errors import BadRequest, Forbidden
 from kork.identity import Identity
 from pydantic import ValidationError
 
+from clouddriver.credentials.access import is_writer
 from clouddriver.kubernetes.accounts import Account, Accounts
 from clouddriver.operations.catalogue import operation_named
 from clouddriver.operations.context import Description, OperationType
@@ -73,12 +74,8 @@ def may_write(account: Account, user: Identity) -> bool:
 
     Source: Fiat's ACCOUNT WRITE; roles are compared without regard to case.
     """
-    permissions = account.settings.permissions
-    wanted = permissions.write if permissions.restricted else account.settings.required_group_membership
-    if user.admin or not (permissions.restricted or wanted):
-        return True
-    roles = {role.lower() for role in user.roles}
-    return any(role.lower() in roles for role in wanted)
+    settings = account.settings
+    return is_writer(settings.permissions.model_dump(by_alias=True), settings.required_group_membership, user)
 
 
 def present(operation: Operation) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class OperationRunner:
         if claim is None:
             return
         try:
+            self._accounts.refresh()
             with follow(claim.trail, service="clouddriver"):
                 self._work(claim)
         except LeaseLost:
@@ -156,8 +157,8 @@ class OperationRunner:
     def _account(self, name: str) -> Account:
         if name not in self._accounts:
             raise OperationFailed(
-                f"The account '{name}' is not in this worker's settings; "
-                "give the workers the same gennaker.yml as the API."
+                f"This worker knows no account '{name}': it was deleted, or is in the API's settings only. "
+                "Give the workers the same gennaker.yml as the API."
             )
         return self._accounts.get(name)
 
