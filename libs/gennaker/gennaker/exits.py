@@ -19,7 +19,7 @@ class Exit(IntEnum):
 
 MEANINGS: dict[Exit, str] = {
     Exit.OK: "done; the execution SUCCEEDED",
-    Exit.FAILED: "the execution ended otherwise than SUCCEEDED, or doctor found something broken",
+    Exit.FAILED: "the execution ended otherwise than SUCCEEDED, doctor found something broken, or a plan has problems",
     Exit.USAGE: "the command line or a file it names can't be used",
     Exit.UNREACHABLE: "gate can't be reached",
     Exit.NOT_FOUND: "there is nothing of that name",

@@ -395,6 +395,19 @@ def test_a_manifest_that_is_an_artifact_is_fetched(orca: Orca, peer: Peer):
     ]
 
 
+def test_a_received_artifact_binds_what_it_matches(orca: Orca):
+    image = {"type": "docker/image", "name": "shop", "reference": "shop:1"}
+    expected = {"id": "image", "matchArtifact": {"type": "docker/image", "name": "shop"}}
+    other = {"id": "other", "matchArtifact": {"type": "git/repo"}}
+    body = given({"type": "wait", "refId": "1"}, expectedArtifacts=[expected, other], trigger={"artifacts": [image]})
+    planned = orca.post("/pipelines/plan", body)
+    assert [(each["id"], each["outcome"], each.get("artifact")) for each in planned["artifacts"]] == [
+        ("image", "received", image),
+        ("other", "not asked for", None),
+    ]
+    assert planned["start"]["outcome"] == "starts"
+
+
 def test_refusals_are_problems(orca: Orca, clouddriver: Clouddriver):
     clouddriver.verdicts = [{"name": "configMap c", "action": "refused", "message": "forbidden"}]
     planned = orca.post("/pipelines/plan", given(deploy(manifests=[{"kind": "ConfigMap"}])))

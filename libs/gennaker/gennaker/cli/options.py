@@ -33,6 +33,23 @@ ConfigOption = Annotated[
 ]
 
 
+ParameterOption = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", help="name=value; may be repeated.", metavar="NAME=VALUE")
+]
+
+
+def read_parameters(given: list[str] | None) -> dict[str, str]:
+    """Read `NAME=VALUE` texts. Raises `GennakerError`, exit code 2."""
+    return dict(_assignment(text) for text in given or [])
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise GennakerError(f"'{text}' is no parameter; write NAME=VALUE.", Exit.USAGE)
+    return name.strip(), value
+
+
 def show_json(value: Any) -> None:
     """Print a document for a script."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

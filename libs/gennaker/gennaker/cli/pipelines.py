@@ -11,11 +11,14 @@ from gennaker.cli.options import (
     GateOption,
     Output,
     OutputOption,
+    ParameterOption,
     TimeoutOption,
     WatchOption,
     read_object,
+    read_parameters,
     show_json,
 )
+from gennaker.cli.planning import plan
 from gennaker.exits import Exit, GennakerError
 
 pipelines = typer.Typer(help="Pipelines, and their runs.", no_args_is_help=True)
@@ -109,9 +112,7 @@ def delete(application: ApplicationArgument, name: PipelineArgument, gate_url: G
 def execute(
     application: ApplicationArgument,
     name: PipelineArgument,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="name=value; may be repeated.", metavar="NAME=VALUE")
-    ] = None,
+    parameter: ParameterOption = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Parameters, a JSON or YAML object.")] = None,
     watching: WatchOption = False,
     timeout: TimeoutOption = None,
@@ -123,7 +124,7 @@ def execute(
     from gennaker.watching.follow import await_execution
 
     parameters: dict[str, Any] = read_object(file) if file else {}
-    parameters |= dict(_assignment(text) for text in parameter or [])
+    parameters |= read_parameters(parameter)
     with Gate(gate_url) as gate:
         body = {"type": "manual", "parameters": parameters}
         execution_id = gate.post("pipelines", application, name, body=body)["ref"].rsplit("/", 1)[-1]
@@ -137,13 +138,6 @@ def execute(
             print(execution_id)
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise GennakerError(f"'{text}' is no parameter; write NAME=VALUE.", Exit.USAGE)
-    return name.strip(), value
-
-
 def _find(gate: Any, application: str, name: str) -> dict[str, Any] | None:
     try:
         return gate.get("applications", application, "pipelineConfigs", name)
@@ -153,5 +147,6 @@ def _find(gate: Any, application: str, name: str) -> dict[str, Any] | None:
         return None
 
 
+pipelines.command("plan")(plan)
 pipelines.command("watch")(watch)
 pipelines.command("cancel")(cancel)

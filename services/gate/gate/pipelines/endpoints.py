@@ -128,6 +128,19 @@ def pipeline_router(
         )
         return relayed(response)
 
+    @router.post("/pipelines/plan")
+    async def plan_given(request: Request, body: ObjectBody) -> Response:
+        """Say what a pipeline that need not be saved would do: the body is all of it, with its `trigger`."""
+        response = await backends.call(
+            request,
+            "orca",
+            "POST",
+            "/pipelines/plan",
+            content=body.content,
+            headers={"Content-Type": "application/json"},
+        )
+        return relayed(response)
+
     @router.put("/pipelines/{id}")
     async def replace(request: Request, id: str, body: ObjectBody, user: CurrentUser) -> Document:
         """Overwrite a saved pipeline, its name included; gives what is saved now."""
@@ -155,6 +168,13 @@ def pipeline_router(
         """Start a pipeline by its name or id; gives `{ref: "/pipelines/<id>"}`, which can be read then."""
         started = await starter.start_visibly(request, application, pipelineNameOrId, body.value, user)
         return JSONResponse({"ref": started["ref"]}, status_code=202)
+
+    @router.post("/pipelines/{application}/{pipelineNameOrId:pipeline_name}/plan")
+    async def plan(
+        request: Request, application: str, pipelineNameOrId: str, body: OptionalObjectBody, user: CurrentUser
+    ) -> Response:
+        """Say what a start of this pipeline would do: the body is the trigger. Nothing is started or changed."""
+        return await starter.plan(request, application, pipelineNameOrId, body.value, user)
 
     @router.post("/actions/pipelines/reorder")
     async def reorder(request: Request, body: ObjectBody, user: CurrentUser) -> Document:

@@ -4,12 +4,12 @@ import asyncio
 from contextlib import suppress
 from typing import Any, cast
 
-from fastapi import Request
+from fastapi import Request, Response
 from kork.documents import Document, json_type
 from kork.errors import BadRequest, SpinnakerError, UpstreamError
 from kork.identity import Identity
 
-from gate.backends import Backends, parsed, segment
+from gate.backends import Backends, parsed, relayed, segment
 from gate.pipelines.configs import Configs
 
 _FIRST_PAUSE_SECONDS = 0.01
@@ -36,6 +36,17 @@ class Starter:
             return parsed(await self._backends.call(request, "echo", "POST", path, json=trigger), "echo")
         except SpinnakerError as error:
             raise _about(error, application, name_or_id) from error
+
+    async def plan(
+        self, request: Request, application: str, name_or_id: str, sent: Document, user: Identity
+    ) -> Response:
+        """Have orca say what a start would do; nothing is started. An error says which pipeline it is about."""
+        try:
+            config = await self._configs.get(request, application, name_or_id)
+            body = config | {"trigger": complete_trigger(sent, user.user)}
+            return relayed(await self._backends.call(request, "orca", "POST", "/pipelines/plan", json=body))
+        except SpinnakerError as error:
+            raise _about(error, application, name_or_id, "plan") from error
 
     async def start_visibly(
         self, request: Request, application: str, name_or_id: str, sent: Document, user: Identity
@@ -98,12 +109,12 @@ def check_parameters(config: Document, trigger: Document) -> None:
             raise BadRequest(f"Required parameter {parameter.get('name')} is missing")
 
 
-def _about(error: SpinnakerError, application: str, name_or_id: str) -> SpinnakerError:
+def _about(error: SpinnakerError, application: str, name_or_id: str, what: str = "trigger") -> SpinnakerError:
     said = error.upstream_message if isinstance(error, UpstreamError) and not error.network else error.message
     details: Any = error.upstream_body if isinstance(error, UpstreamError) else None
     errors = cast(Document, details).get("errors") if isinstance(details, dict) else error.errors
     return SpinnakerError(
-        f"Unable to trigger pipeline (application: {application}, pipelineNameOrId: {name_or_id}). Error: {said}",
+        f"Unable to {what} pipeline (application: {application}, pipelineNameOrId: {name_or_id}). Error: {said}",
         status=error.status,
         exception=error.exception,
         errors=errors,

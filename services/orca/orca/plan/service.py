@@ -9,7 +9,7 @@ from kork.documents import Document
 from kork.identity import Identity
 from kork.ids import new_ulid
 
-from orca.artifacts import Prospect, prospects
+from orca.artifacts import Prospect, expected_ids_for, prospects, read_artifacts
 from orca.execution.concurrency import Decision, Queue, Turns, decide
 from orca.execution.listing import Executions
 from orca.execution.model import Execution, JsonMap
@@ -46,6 +46,7 @@ class Planner:
     def plan(self, pipeline: Document, user: Identity, origin: str) -> JsonMap:
         """Give the plan of a pipeline with its trigger. Raises `BadRequest` for what is no pipeline at all."""
         planned = self._as_it_would_start(pipeline, user)
+        planned["trigger"] = _with_expected_ids(planned, planned["trigger"])
         found = prospects(planned, planned["trigger"], prior=lambda: self._prior_artifacts(planned))
         trigger = _with_artifacts(planned["trigger"], found)
         now = now_ms()
@@ -106,6 +107,14 @@ class Planner:
                 continue
             if definition.type == TYPE:
                 verdict.deploy = trials.of(verdict, definition)
+
+
+def _with_expected_ids(pipeline: Document, trigger: Document) -> Document:
+    """Ask for what the received artifacts match, where nothing is asked for, as echo does for a start by hand."""
+    if trigger.get("expectedArtifactIds"):
+        return trigger
+    received = read_artifacts(trigger.get("artifacts"), "trigger.artifacts")
+    return trigger | {"expectedArtifactIds": expected_ids_for(pipeline, received, None)}
 
 
 def _with_artifacts(trigger: Document, found: list[Prospect]) -> Document:
