@@ -240,7 +240,7 @@ MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, 
 
 
 class Clouddriver:
-    """Answers plans with what the test wants, and artifacts with manifests."""
+    """Answers plans with what the test wants, and artifacts with manifests; as front50 it has most pipelines."""
 
     def __init__(self) -> None:
         self.verdicts: list[JsonMap] = [{"name": "configMap c", "action": "create", "diff": "+a\n"}]
@@ -249,6 +249,8 @@ class Clouddriver:
     def reply(self, request: Request) -> Reply:
         if request.path == "/artifacts/fetch":
             return 200, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fetched}\n"
+        if request.path.startswith("/pipelines/"):
+            return (404, {"message": "not found"}) if "gone" in request.path else (200, {"id": "build"})
         if self.status != 200:
             return self.status, {"message": "Access denied to account prod"}
         return 200, {"account": "prod", "manifests": self.verdicts, "errors": []}
@@ -269,7 +271,7 @@ def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
 def orca(new_orca_settings: Callable[..., OrcaSettings], peer: Peer) -> Iterator[Orca]:
     from gennaker.embedded.process import free_port
 
-    services = {"orca": {"port": free_port()}, "clouddriver": {"baseUrl": peer.url}}
+    services = {"orca": {"port": free_port()}, "clouddriver": {"baseUrl": peer.url}, "front50": {"baseUrl": peer.url}}
     with running_orca(new_orca_settings(services=services)) as running:
         yield running
 
@@ -372,7 +374,7 @@ def test_a_plan_stores_nothing_and_tells_nobody(orca: Orca):
 def test_a_deploy_of_what_is_not_known_yet_is_not_tried(orca: Orca, peer: Peer, stages: list[JsonMap], unknown: str):
     planned = orca.post("/pipelines/plan", given(*stages))
     assert planned["stages"][1]["deploy"] == {"unknown": unknown}
-    assert peer.requests == []
+    assert peer.asked("POST") == []
     assert planned["problems"] == []
 
 
@@ -406,6 +408,14 @@ def test_a_received_artifact_binds_what_it_matches(orca: Orca):
         ("other", "not asked for", None),
     ]
     assert planned["start"]["outcome"] == "starts"
+
+
+def test_a_child_pipeline_that_is_gone_fails_its_stage(orca: Orca):
+    child = {"type": "pipeline", "name": "child", "refId": "1", "application": "shop", "pipeline": "gone"}
+    then = {"type": "wait", "refId": "2", "requisiteStageRefIds": ["1"], "waitTime": 1}
+    planned = orca.post("/pipelines/plan", given(child, then))
+    assert [each["outcome"] for each in planned["stages"]] == ["fails", "not reached"]
+    assert planned["problems"] == [{"stage": "1", "message": "pipeline: there is no pipeline 'gone'."}]
 
 
 def test_refusals_are_problems(orca: Orca, clouddriver: Clouddriver):

@@ -77,13 +77,11 @@ class Foresight:
 
     def note(self, foreseen: Foreseen) -> None:
         """Keep what is known of a stage."""
-        if foreseen.skipped or foreseen.stage.type in _WITHOUT_OUTPUTS:
-            foreseen.outputs = {}
-        self._known[foreseen.stage.id] = foreseen
+        self._known[foreseen.stage.id] = _without_outputs(foreseen)
 
     def of(self, stage: StageExecution) -> Foreseen:
         """Give what is known of a stage; of one that hasn't been looked at, that it runs."""
-        return self._known.get(stage.id) or Foreseen(stage)
+        return self._known.get(stage.id) or _without_outputs(Foreseen(stage))
 
     def before(self, stage: StageExecution) -> Iterator[Foreseen]:
         """Walk what comes before a stage, nearest first."""
@@ -129,6 +127,13 @@ class Foresight:
             raise Unknown(", ".join(running) or "what the stages before it do")
 
         return search
+
+
+def _without_outputs(foreseen: Foreseen) -> Foreseen:
+    """Note that a stage which is skipped, or of such a type, gives nothing to later ones."""
+    if foreseen.skipped or foreseen.stage.type in _WITHOUT_OUTPUTS:
+        foreseen.outputs = {}
+    return foreseen
 
 
 def _read_by_the_run(name: str) -> Callable[..., Any]:

@@ -1,18 +1,20 @@
 """Plans: what a pipeline would do if it started now. Reads the database and asks others; stores nothing."""
 
 from typing import Any, cast
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from kork.clock import now_ms
 from kork.database import Database
 from kork.documents import Document
+from kork.errors import UpstreamError
 from kork.identity import Identity
 from kork.ids import new_ulid
 
 from orca.artifacts import Prospect, expected_ids_for, prospects, read_artifacts
 from orca.execution.concurrency import Decision, Queue, Turns, decide
 from orca.execution.listing import Executions
-from orca.execution.model import Execution, JsonMap
+from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.expressions.outside import calling
 from orca.launching import configuration
 from orca.launching.service import Launcher
@@ -54,7 +56,7 @@ class Planner:
             planned, trigger, execution_id=new_ulid(), user=user, origin=origin, now=now, new_id=new_ulid
         )
         zone = ZoneInfo(self._settings.tasks.execution_window.timezone)
-        planner = StagePlanner(execution, self._catalogue, now, zone, new_ulid)
+        planner = StagePlanner(execution, self._catalogue, now, zone, new_ulid, self._missing_pipeline)
         start = start_of(planned, execution, found, self._turn(execution), now)
         with calling(self._services):
             stages = planner.plan()
@@ -95,6 +97,17 @@ class Planner:
         with self._database.connect() as connection:
             queue = Turns(connection).queue_for(execution)
         return queue, decide(execution, queue, self._settings.executions.max_waiting)
+
+    def _missing_pipeline(self, stage: StageExecution) -> list[str]:
+        """Say that the pipeline which a `pipeline` stage starts is not there."""
+        child: Any = stage.context.get("pipeline")
+        if stage.type != "pipeline" or not isinstance(child, str) or "${" in child:
+            return []
+        try:
+            self._services.front50.get(f"/pipelines/{quote(child, safe='')}/get")
+        except UpstreamError as error:
+            return [f"pipeline: there is no pipeline '{child}'."] if error.status == 404 else []
+        return []
 
     def _try_deploys(self, stages: list[PlannedStage], planner: StagePlanner) -> None:
         trials = DeployTrials(planner.execution, planner.foresight, self._services)

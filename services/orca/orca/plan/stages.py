@@ -66,7 +66,7 @@ class PlannedStage:
 
 
 class StagePlanner:
-    """Judges the stages of an execution that is never stored."""
+    """Judges the stages of an execution that is never stored. `ask` names faults that others know of."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class StagePlanner:
         now: EpochMillis,
         zone: ZoneInfo,
         new_id: Callable[[], str],
+        ask: Callable[[StageExecution], list[str]] = lambda _: [],
     ) -> None:
         self.execution = execution
         self.foresight = Foresight(execution)
@@ -82,10 +83,11 @@ class StagePlanner:
         self._now = now
         self._zone = zone
         self._new_id = new_id
+        self._ask = ask
         self._ends: dict[str, PlannedStage] = {}
 
     def plan(self) -> list[PlannedStage]:
-        """Judge the top-level stages, each after those that it waits for."""
+        """Judge the top-level stages, each after those that it waits for; gives them as the pipeline lists them."""
         planned: list[PlannedStage] = []
         for stage in self.execution.topological():
             verdict = PlannedStage(stage)
@@ -94,7 +96,7 @@ class StagePlanner:
             if verdict.outcome in ("fails", "not reached") and not goes_on:
                 self._ends[stage.ref_id] = verdict
             planned.append(verdict)
-        return planned
+        return sorted(planned, key=lambda each: each.stage.position)
 
     def _judge(self, stage: StageExecution, verdict: PlannedStage) -> None:
         texts = Texts(self.foresight, stage)
@@ -124,6 +126,8 @@ class StagePlanner:
             self._fail(verdict, "An expression can't be evaluated, and 'failOnFailedExpressions' is set.")
         if stage.type == "checkPreconditions":
             self._check_preconditions(stage, verdict)
+        if verdict.outcome in ("runs", "unknown") and (known_elsewhere := self._ask(stage)):
+            self._fail(verdict, *known_elsewhere)
         self.foresight.note(
             Foreseen(stage, unsettled=verdict.evaluated.unsettled, outputs=_outputs(stage, verdict.evaluated))
         )
@@ -193,7 +197,7 @@ class StagePlanner:
             return
         if opens > self._now:
             verdict.opens_at = opens
-            verdict.reasons.append("if it came to it now, it would wait until its execution window opens")
+            verdict.reasons.append("its execution window is closed now")
 
     def _wrong_fields(
         self, definition: Stage[Any], stage: StageExecution, evaluated: Evaluated
