@@ -8,6 +8,7 @@ from kork.settings import ServiceSettings, Settings
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from orca.expressions.settings import KayentaSettings
 from orca.retention.settings import ArchiveSettings, ImportSettings, PollersSettings
 from orca.stages.policy import TaskPolicy
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
@@ -133,3 +134,4 @@ class OrcaSettings(ServiceSettings):
     pollers: PollersSettings = Field(default_factory=PollersSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)
+    kayenta: KayentaSettings = Field(default_factory=KayentaSettings)

@@ -1,5 +1,5 @@
 """Expressions of pipelines: what they see, what they may call, and how a stage's context is evaluated."""
 
-from orca.expressions.evaluator import PipelineExpressions
+from orca.expressions.evaluator import PipelineExpressions, StageExpressions
 
-__all__ = ["PipelineExpressions"]
+__all__ = ["PipelineExpressions", "StageExpressions"]

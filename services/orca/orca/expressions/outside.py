@@ -46,7 +46,8 @@ class _Way:
     answers: Answers | None = None
 
 
-_way: ContextVar[_Way] = ContextVar("orca_expressions_outside", default=_Way())
+_NO_WAY = _Way()
+_way: ContextVar[_Way] = ContextVar("orca_expressions_outside", default=_NO_WAY)
 
 
 @contextmanager

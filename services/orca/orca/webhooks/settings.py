@@ -11,12 +11,22 @@ from orca.patterns import compiled
 _MIB = 1_048_576
 
 
+class HttpClientProperties(Settings):
+    """How expressions read addresses (`#fromUrl` and its kin). Times in ms."""
+
+    enable_retry: bool = True
+    max_retry_attempts: int = Field(default=1, ge=0, le=10)
+    retry_interval: int = Field(default=5_000, ge=0)
+    timeout_millis: int = Field(default=30_000, ge=1)
+
+
 class WebhookUrlRestrictions(UrlRestrictions):
     """Which addresses users may have called (`userConfiguredUrlRestrictions`); loosen them where webhooks are to
     reach services inside.
     """
 
     allowed_hostnames_regex: str = Field(default=r".*\..+", description="RE2; empty allows every host")
+    http_client_properties: HttpClientProperties = Field(default_factory=HttpClientProperties)
 
     @field_validator("allowed_hostnames_regex")
     @classmethod
