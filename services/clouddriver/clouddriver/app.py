@@ -61,7 +61,8 @@ def create_app(settings: ClouddriverSettings) -> FastAPI:
             stack.callback(front50.close)
             await stack.enter_async_context(background(BellSweep(database, ring).run()))
             if settings.embedded:
-                cache = Cache(accounts, database, owner="embedded")
+                lease = settings.kubernetes.cache_lease_seconds
+                cache = Cache(accounts, database, owner="embedded", lease_seconds=lease)
                 await stack.enter_async_context(background(cache.run()))
             else:
                 await stack.enter_async_context(background(follow_definitions(accounts, database)))

@@ -19,7 +19,9 @@ def run_cache(settings: ClouddriverSettings, _: list[str]) -> None:
 async def _watch(settings: ClouddriverSettings) -> None:
     database = Database(settings.database, schema="clouddriver")
     accounts = known_accounts(settings, database)
-    cache = asyncio.ensure_future(Cache(accounts, database).run())
+    cache = asyncio.ensure_future(
+        Cache(accounts, database, lease_seconds=settings.kubernetes.cache_lease_seconds).run()
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, cache.cancel)

@@ -19,7 +19,6 @@ from clouddriver.kubernetes.supervisor import Supervisor
 
 _log = log("clouddriver.cache")
 
-_LEASE_SECONDS = 15.0
 _RENEWALS_PER_LEASE = 3
 _PURGE_ROUNDS = 60
 _REMEMBER_DELETED_SECONDS = 600
@@ -41,7 +40,7 @@ class Cache:
     """
 
     def __init__(
-        self, accounts: Accounts, database: Database, *, owner: str | None = None, lease_seconds: float = _LEASE_SECONDS
+        self, accounts: Accounts, database: Database, *, owner: str | None = None, lease_seconds: float = 15.0
     ) -> None:
         self._accounts = accounts
         self._database = database

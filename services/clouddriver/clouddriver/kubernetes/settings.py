@@ -161,6 +161,7 @@ class KubernetesSettings(Settings):
     docker_image_binding: str = Field(default="match-name-and-tag", pattern="^match-name-(and-tag|only)$")
     request_timeout_seconds: float = Field(default=30.0, gt=0)
     jobs: JobSettings = Field(default_factory=JobSettings)
+    cache_lease_seconds: float = Field(default=15.0, ge=2, description="how long an account waits for a dead cache")
     operations_at_once: int = Field(default=8, ge=1, description="threads of a worker process")
 
     @model_validator(mode="before")
