@@ -16,7 +16,6 @@ from orca.capabilities.endpoints import capability_router
 from orca.clock import Clock
 from orca.execution.backlog import counted
 from orca.execution.service import ExecutionService
-from orca.expressions import PipelineExpressions
 from orca.launching.endpoints import launching_router
 from orca.launching.service import Launcher
 from orca.pipelines.endpoints import pipeline_router
@@ -49,6 +48,9 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
 
     planner = Planner(database, settings, catalogue, launcher, planning_services(settings))
 
+    executions = ExecutionService(database, settings, bell, catalogue)
+    evaluations = Evaluations(executions, settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         work: list[Awaitable[None]] = [Relay(database, settings.redis.url).run()]
@@ -60,9 +62,9 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         await front50.aclose()
         clouddriver.close()
         planner.close()
+        evaluations.close()
         database.dispose()
 
-    executions = ExecutionService(database, settings, bell, catalogue)
     return service_app(
         "orca",
         settings,
@@ -74,7 +76,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
                 settings,
                 executions,
                 PipelineLists(database, settings),
-                Evaluations(executions, PipelineExpressions()),
+                evaluations,
             ),
             task_router(database, settings, executions),
             admin_router(executions),
