@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from orca.expressions.settings import KayentaSettings
 from orca.retention.settings import ArchiveSettings, ImportSettings, PollersSettings
 from orca.stages.policy import TaskPolicy
+from orca.stages.settings import StagesSettings
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
 
@@ -134,4 +135,5 @@ class OrcaSettings(ServiceSettings):
     pollers: PollersSettings = Field(default_factory=PollersSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)
+    stages: StagesSettings = Field(default_factory=StagesSettings)
     kayenta: KayentaSettings = Field(default_factory=KayentaSettings)

@@ -1,0 +1,18 @@
+"""The settings of stage types."""
+
+from kork.settings import Settings
+from pydantic import Field
+
+
+class PipelineStageSettings(Settings):
+    """The `pipeline` stage."""
+
+    default_skip_downstream_output: bool = Field(
+        default=False, description="whether a child's outputs stay away from its parent unless a stage says otherwise"
+    )
+
+
+class StagesSettings(Settings):
+    """How stage types behave."""
+
+    pipeline: PipelineStageSettings = Field(default_factory=PipelineStageSettings)
