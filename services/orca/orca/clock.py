@@ -20,6 +20,8 @@ from orca.settings import OrcaSettings
 _log = log("orca.clock")
 _leading = gauge("orca_clock_leads", "Whether this process' clock leads")
 _taken_over = counter("orca_leases_taken_over_total", "Executions whose task was taken from a worker that went silent")
+_repeated = counter("orca_bells_repeated_total", "Bells rung again because nothing had come of them", "bell")
+_forgotten = counter("orca_executions_forgotten_total", "Open executions that nothing would have moved any more")
 _LEADER_LOCK = 0x6F726361
 _LONGEST_SLEEP_SECONDS = 5.0
 _SWEEP_EVERY_MS = 60_000
@@ -33,7 +35,7 @@ _TAKE_DUE = """
     UPDATE due SET due_at = %(now)s + LEAST(%(longest)s, %(again)s * (1 << LEAST(due.rings, 10))), rings = due.rings + 1
     FROM (SELECT execution_id FROM due WHERE due_at <= %(now)s ORDER BY due_at LIMIT %(batch)s
           FOR UPDATE SKIP LOCKED) AS picked
-    WHERE due.execution_id = picked.execution_id RETURNING due.execution_id
+    WHERE due.execution_id = picked.execution_id RETURNING due.execution_id, due.rings
 """
 _TAKE_LOST = f"""
     WITH lost AS (
@@ -129,13 +131,16 @@ class Clock:
             await connection.execute(_GIVE_UP_CLEAN_UPS, values)
             forgotten = await _rows(connection, _FORGOTTEN, values)
             if forgotten:
+                _forgotten.inc(len(forgotten))
                 _log.warning("executions.forgotten", ids=[row[0] for row in forgotten][:20])
         lost = await _rows(connection, _TAKE_LOST, values)
         if lost:
             _taken_over.inc(len(lost))
             _log.warning("leases.taken_over", executions=[row[0] for row in lost][:20])
         due = await _rows(connection, _TAKE_DUE, values)
+        _repeated.labels("advance").inc(sum(row[1] > 1 for row in due))
         untaken = await _rows(connection, _TAKE_UNTAKEN, values)
+        _repeated.labels("run").inc(len(untaken))
         if due:
             await asyncio.to_thread(self._bell.advance, [row[0] for row in due])
         if untaken:

@@ -14,6 +14,7 @@ from kork.telemetry import log
 from orca.bell import ADVANCE, RUN, Bell, CeleryBell
 from orca.execution.driver import Driver
 from orca.execution.io_tasks import IoTasks
+from orca.execution.measures import failed_advances
 from orca.execution.model import Execution, StageExecution
 from orca.expressions import PipelineExpressions
 from orca.settings import OrcaSettings
@@ -95,6 +96,7 @@ class Worker:
         if is_outage(error):
             _log.warning("database.away", execution=execution_id, error=str(error).splitlines()[0])
         else:
+            failed_advances.inc()
             _log.error("execution.stuck", execution=execution_id, exc_info=error)
             self._give_up(error, execution_id)
 

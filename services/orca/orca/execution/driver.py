@@ -21,6 +21,7 @@ from orca.execution.advance import advance, answer
 from orca.execution.changes import Advance, execution_event, updated_event
 from orca.execution.concurrency import Turn, Turns, decide
 from orca.execution.forced import force_cancel
+from orca.execution.measures import given_up, measure
 from orca.execution.model import Execution
 from orca.execution.parents import embed_parent_for_expressions
 from orca.execution.rows import Loaded
@@ -163,6 +164,7 @@ class Driver:
             store.save(locked.loaded, [stage.id for stage in ended], [], head=True)
             store.set_due(execution_id, None, locked.now)
             store.publish([execution_event(execution, "failed"), updated_event(execution)])
+            given_up.inc()
             return True
 
     def ring(self, execution_id: str, effects: Effects) -> None:
@@ -174,6 +176,7 @@ class Driver:
         execution = locked.execution
         store.save(locked.loaded, out.dirty, out.removed, head=out.execution_changed)
         store.publish(out.events)
+        measure(execution, out.events, self.catalogue.types)
         due = None if execution.status.is_complete else out.wake_at
         store.set_due(execution.id, due, locked.now)
 

@@ -1,6 +1,7 @@
 """Running I/O tasks: outside any lock, under a lease that is renewed while they run."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from kork.trail import follow
 from orca.execution.advance import advance
 from orca.execution.authentication import identity_of
 from orca.execution.driver import Driver
+from orca.execution.measures import measure_call
 from orca.execution.model import Execution, StageExecution, TaskExecution
 from orca.execution.store import ASK_TASK, CANCEL_TASK, ExecutionStore, IoKey
 from orca.expressions.outside import Answers, asking, calling
@@ -119,6 +121,7 @@ class IoTasks:
 
     def _run(self, execution: Execution, stage: StageExecution, task: TaskExecution) -> TaskResult | BaseException:
         name = task.implementing_class.rsplit(".", 1)[-1]
+        started = time.monotonic()
         try:
             spec = self._driver.catalogue.task(task.implementing_class)
             assert spec.io is not None, f"{task.implementing_class} does no I/O"
@@ -127,9 +130,11 @@ class IoTasks:
             with identity_context(view.identity), calling(services):
                 result = spec.io(view, services)
             _runs.labels(name, result.status.value).inc()
+            measure_call(name, result.status.value, time.monotonic() - started)
             return result
         except Exception as error:
             _runs.labels(name, "error").inc()
+            measure_call(name, "error", time.monotonic() - started)
             _log.info("task.failed", execution=execution.id, stage=stage.id, task=name, error=str(error))
             return error
 
