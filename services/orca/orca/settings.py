@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from orca.expressions.settings import KayentaSettings
 from orca.retention.settings import ArchiveSettings, ImportSettings, PollersSettings
+from orca.stages.job_settings import JobSettings
 from orca.stages.policy import TaskPolicy
 from orca.stages.settings import StagesSettings
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
@@ -134,6 +135,7 @@ class OrcaSettings(ServiceSettings):
     worker: OrcaWorkerSettings = Field(default_factory=OrcaWorkerSettings)
     pollers: PollersSettings = Field(default_factory=PollersSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
+    job: JobSettings = Field(default_factory=JobSettings)
     user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)
     stages: StagesSettings = Field(default_factory=StagesSettings)
     kayenta: KayentaSettings = Field(default_factory=KayentaSettings)

@@ -118,7 +118,7 @@ class ServicesOfStages:
         signer, places = Signer(settings.identity.secret), settings.services
         self._clients = {
             name: SyncServiceClient(getattr(places, name).url(), service=name, signer=signer, settings=settings.http)
-            for name in ("front50", "clouddriver", "echo", "orca")
+            for name in ("front50", "clouddriver", "echo", "orca", *(("rosco",) if places.rosco.enabled else ()))
         }
         http = settings.http
         self._http = httpx2.Client(timeout=httpx2.Timeout(http.timeout_seconds, connect=http.connect_timeout_seconds))

@@ -7,91 +7,11 @@ from typing import Any
 
 import pytest
 from kork.http import SyncServiceClient
-from kork.testing.peers import Peer, Reply, Request, serve
+from kork.testing.peers import Peer, serve
 from orca.execution.model import Execution, StageExecution
 from orca.stages.catalogue import StageCatalogue
 from orca.testing import Driver, pipeline, stage
-
-DEPLOYMENT = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "shop", "namespace": "staging"},
-    "spec": {"template": {"spec": {"containers": [{"image": "registry/shop"}]}}},
-}
-STABLE = {"stable": {"state": True}, "failed": {"state": False}}
-WAITING = {"stable": {"state": False, "message": "Waiting for all replicas to be updated"}, "failed": {"state": False}}
-FAILED = {
-    "stable": {"state": False},
-    "failed": {"state": True, "message": "Deployment exceeded its progress deadline"},
-}
-IMAGE = {"type": "docker/image", "name": "registry/shop", "reference": "registry/shop:2"}
-RESULT = {
-    "manifestNamesByNamespace": {"staging": ["deployment shop"]},
-    "manifests": [DEPLOYMENT],
-    "createdArtifacts": [{"type": "kubernetes/deployment", "name": "shop", "reference": "shop"}],
-    "boundArtifacts": [IMAGE],
-}
-
-
-class Clouddriver:
-    """Answers `/kubernetes/ops`, `/task`, `/manifests` and `/artifacts/fetch` from what a test puts in."""
-
-    def __init__(self) -> None:
-        self.operations: dict[str, dict[str, Any]] = {}
-        self.results: dict[str, list[Any]] = {"deployManifest": [RESULT]}
-        self.polls_until_done = 0
-        self.failure: dict[str, Any] | None = None
-        self.statuses: list[Any] = [STABLE]
-        self.refusals: list[Reply] = []
-        self.artifact = b""
-        self.target: Any = None
-        self.missing_polls = 0
-
-    def reply(self, request: Request) -> Reply:
-        match request.path.strip("/").split("/"):
-            case ["kubernetes", "ops"]:
-                return self.refusals.pop(0) if self.refusals else self._operate(request)
-            case ["task", id]:
-                return self._task(id)
-            case ["manifests", _, _, _, "cluster", _, _, "dynamic", _]:
-                return (200, self.target) if self.target else (404, {"message": "Manifest not found"})
-            case ["manifests", account, location, name]:
-                status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-                if isinstance(status, int):
-                    return status, {"message": "not now"}
-                return 200, {"account": account, "location": location, "name": name, "status": status}
-            case ["artifacts", "fetch"]:
-                return 200, self.artifact
-            case _:
-                return 404, {"message": f"nothing at {request.path}"}
-
-    def _operate(self, request: Request) -> Reply:
-        [[operation, description]] = [next(iter(each.items())) for each in request.json]
-        key = request.query["clientRequestId"]
-        known = self.operations.setdefault(
-            key, {"id": f"task-{len(self.operations) + 1}", "operation": operation, "polls": 0}
-        )
-        known["description"] = description
-        return 200, {"id": known["id"], "resourceUri": f"/task/{known['id']}"}
-
-    def _task(self, id: str) -> Reply:
-        if self.missing_polls:
-            self.missing_polls -= 1
-            return 404, {"message": f"Task not found (id: {id})"}
-        known = next(each for each in self.operations.values() if each["id"] == id)
-        known["polls"] += 1
-        done = known["polls"] > self.polls_until_done
-        failed = done and self.failure is not None
-        results = [self.failure] if failed else self.results.get(known["operation"], []) if done else []
-        return 200, {
-            "id": id,
-            "status": {"completed": done, "failed": failed, "retryable": False, "status": "…"},
-            "history": [{"phase": "ORCHESTRATION", "status": "Initializing Orchestration Task"}],
-            "resultObjects": results,
-        }
-
-    def sent(self, operation: str) -> list[dict[str, Any]]:
-        return [each["description"] for each in self.operations.values() if each["operation"] == operation]
+from orca.testing.clouddriver import DEPLOYMENT, FAILED, IMAGE, RESULT, STABLE, WAITING, Clouddriver
 
 
 @pytest.fixture
@@ -359,8 +279,8 @@ def test_required_and_optional_artifacts_go_with_the_operation(driver: Driver, c
         ({"source": "artifact", "manifestArtifact": {"type": "embedded/base64", "reference": "%"}}, "is not base64"),
         ({"expectedArtifacts": [{"id": "e", "matchArtifact": {"type": "s3/object"}}]}, "Unmatched expected artifact"),
         (
-            {"trafficManagement": {"enabled": True, "options": {"strategy": "redblack"}}},
-            "trafficManagement.options.strategy: 'redblack'",
+            {"trafficManagement": {"enabled": True, "options": {"strategy": "canary"}}},
+            "trafficManagement.options.strategy: there is no strategy 'canary'",
         ),
         ({"account": 5}, "account"),
         ({"account": ""}, "account"),

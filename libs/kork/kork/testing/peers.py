@@ -53,6 +53,7 @@ def serve(reply: Callable[[Request], Reply]) -> Iterator[Peer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _answer(self) -> None:
             split = urlsplit(self.path)

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from orca.answers import answer
 from orca.capabilities.functions import described_functions
 from orca.settings import OrcaSettings
+from orca.stages.preconfigured_job import listed_jobs
 from orca.stages.preconfigured_webhook import listed
 
 
@@ -29,8 +30,8 @@ def capability_router(settings: OrcaSettings) -> APIRouter:
 
     @router.get("/jobs/preconfigured")
     def jobs() -> Response:
-        """List the jobs that operators have prepared; there are none."""
-        return answer([])
+        """List the jobs that operators have prepared."""
+        return answer(listed_jobs(settings.job))
 
     return router
 

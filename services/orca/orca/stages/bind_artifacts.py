@@ -12,10 +12,13 @@ from orca.stages.definition import StageView, TaskResult, succeeded, task
     implementing_class="com.netflix.spinnaker.orca.pipeline.tasks.artifacts.BindProducedArtifactsTask",
 )
 def bind_produced_artifacts(stage: StageView[Any], now: EpochMillis) -> TaskResult:
-    """Bind each of `expectedArtifacts` to the nearest artifact in scope, else to its default, else fail."""
+    """Bind each of `expectedArtifacts` to the nearest artifact in scope, else to its default, else fail.
+
+    With `noOutput` the stage publishes nothing.
+    """
     expected = read_expected(stage.raw.get("expectedArtifacts"), "expectedArtifacts")
     if not expected:
         return succeeded()
     bound = resolve(expected, in_scope(stage.execution, stage.stage))
     found: JsonMap = {"artifacts": bound.artifacts, "resolvedExpectedArtifacts": bound.expected}
-    return succeeded(found, dict(found))
+    return succeeded(found, {} if str(stage.raw.get("noOutput")).lower() == "true" else dict(found))

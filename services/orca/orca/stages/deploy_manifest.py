@@ -1,19 +1,14 @@
 """`deployManifest`: apply Kubernetes manifests, wait until they are stable, publish what was made."""
 
-from collections.abc import Collection
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Collection, Iterator
+from typing import Any, cast
 
 from pydantic import Field
 
-from orca.artifacts import Artifact, bound_by_id, in_scope, read_artifact
-from orca.artifacts.content import content_of
 from orca.execution.model import JsonMap
-from orca.expressions import PipelineExpressions
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import (
     Services,
-    StageContext,
     StageView,
     TaskFailure,
     TaskResult,
@@ -21,7 +16,7 @@ from orca.stages.definition import (
     stage,
     succeeded,
 )
-from orca.stages.manifest_source import flattened, read_manifests
+from orca.stages.manifest_evaluation import ManifestSource, evaluate_manifests, written_keys
 from orca.stages.manifest_tasks import TASKS, ManifestStage, is_on, promote_outputs, wait_until_stable
 from orca.stages.operations import (
     SUBMIT_BACKOFF_MS,
@@ -31,46 +26,17 @@ from orca.stages.operations import (
     monitor_operation,
     submit,
 )
+from orca.stages.traffic import REPLACED, TrafficManagement, find_replaced, stages_for_replaced, traffic_of
 
 _HISTORY_LIMIT = "strategy.spinnaker.io/max-version-history"
-_SUMMARY = "expressionEvaluationSummary"
 
 
-class TrafficOptions(StageContext):
-    """How traffic moves to what is deployed."""
-
-    enable_traffic: bool = False
-    services: list[str] | None = None
-    strategy: str | None = None
-
-
-class TrafficManagement(StageContext):
-    """Whether the stage moves traffic."""
-
-    enabled: bool = False
-    options: TrafficOptions | None = None
-
-
-class RequiredArtifact(StageContext):
-    """An artifact that a manifest must use: by the id of an expected one, or as it is."""
-
-    expected_artifact_id: str | None = None
-    artifact: dict[str, Any] | None = None
-
-
-class DeployManifestContext(StageContext):
+class DeployManifestContext(ManifestSource):
     """What to deploy: `manifests` when `source` is `text`, else the artifact that holds them."""
 
     account: str = Field(min_length=1)
-    source: Literal["text", "artifact"] = "text"
     manifests: list[Any] | dict[str, Any] | None = None
     manifest: list[Any] | dict[str, Any] | None = None
-    manifest_artifact_id: str | None = None
-    manifest_artifact: dict[str, Any] | None = None
-    manifest_artifact_account: str | None = None
-    required_artifact_ids: list[str] | None = None
-    required_artifacts: list[RequiredArtifact] | None = None
-    skip_expression_evaluation: bool | None = None
     namespace_override: str | None = None
     moniker: dict[str, Any] | None = None
     traffic_management: TrafficManagement | None = None
@@ -87,79 +53,18 @@ class DeployManifestContext(StageContext):
 def resolve_source(stage: StageView[DeployManifestContext], services: Services) -> TaskResult:
     """Read the manifests, and find the artifacts that they must or may use."""
     context = stage.context
-    fetched: JsonMap = {}
-    if context.source == "artifact":
-        artifact = _manifest_artifact(stage)
-        what = f"The manifest '{artifact.get('name') or artifact.get('reference', '')[:100]}'"
-        manifests = read_manifests(content_of(artifact, services.clouddriver), what)
-        if not context.skip_expression_evaluation:
-            manifests, fetched = _evaluated(stage, manifests)
-    else:
-        manifests = flattened(context.manifests or context.manifest, "manifests")
-    if not manifests:
+    read = evaluate_manifests(stage, services, context, context.manifests or context.manifest, "manifests")
+    if not read.manifests:
         raise TaskFailure(
             f"The stage '{stage.name}' has no manifest to deploy: "
             + ("the artifact is empty." if context.source == "artifact" else "'manifests' is empty.")
         )
     found: JsonMap = {
-        "manifests": manifests,
-        "requiredArtifacts": _required(stage),
-        "optionalArtifacts": in_scope(stage.execution, stage.stage),
+        "manifests": read.manifests,
+        "requiredArtifacts": read.required,
+        "optionalArtifacts": read.optional,
     }
-    return succeeded(found | fetched, {} if is_on(stage.raw.get("noOutput")) else found)
-
-
-def _manifest_artifact(stage: StageView[DeployManifestContext]) -> Artifact:
-    context = stage.context
-    artifact: Artifact | None = None
-    if context.manifest_artifact_id:
-        artifact = bound_by_id(stage.execution, stage.stage, context.manifest_artifact_id)
-    if artifact is None and context.manifest_artifact:
-        artifact = read_artifact(context.manifest_artifact, "manifestArtifact")
-    if artifact is None:
-        wanted = context.manifest_artifact_id
-        raise TaskFailure(
-            f"No artifact could be bound to '{wanted}'."
-            if wanted
-            else "The source is an artifact, and neither 'manifestArtifactId' nor 'manifestArtifact' says which."
-        )
-    if context.manifest_artifact_account and not artifact.get("artifactAccount"):
-        artifact = artifact | {"artifactAccount": context.manifest_artifact_account}
-    return artifact
-
-
-def _evaluated(stage: StageView[DeployManifestContext], manifests: list[JsonMap]) -> tuple[list[JsonMap], JsonMap]:
-    context: JsonMap = stage.raw | {"manifests": manifests}
-    others = [key for key in context if key != "manifests"]
-    evaluated = PipelineExpressions().context(stage.execution, replace(stage.stage, context=context), others)
-    summary: JsonMap = evaluated.get(_SUMMARY, {}) if evaluated is not context else {}
-    if summary and is_on(stage.raw.get("failOnFailedExpressions")):
-        told = [str(entry.get("description")) for entries in summary.values() for entry in entries]
-        raise TaskFailure(*told, error="Expressions in the manifest could not be evaluated")
-    return maps(evaluated["manifests"]), {_SUMMARY: summary} if summary else {}
-
-
-def _required(stage: StageView[DeployManifestContext]) -> list[Artifact]:
-    context = stage.context
-    found = [_bound(stage, id) for id in context.required_artifact_ids or []]
-    for required in context.required_artifacts or []:
-        if required.expected_artifact_id:
-            found.append(_bound(stage, required.expected_artifact_id, required.artifact))
-        elif required.artifact:
-            found.append(read_artifact(required.artifact, "requiredArtifacts.artifact"))
-        else:
-            # What an earlier run of this task has resolved: an artifact itself.
-            found.append(read_artifact(required.model_extra or {}, "requiredArtifacts"))
-    return found
-
-
-def _bound(stage: StageView[DeployManifestContext], id: str, inline: JsonMap | None = None) -> Artifact:
-    bound = bound_by_id(stage.execution, stage.stage, id)
-    if bound is None and inline:
-        bound = read_artifact(inline, "requiredArtifacts.artifact")
-    if bound is None:
-        raise TaskFailure(f"No artifact with id {id} could be found in the pipeline context.")
-    return bound
+    return succeeded(found | read.noted, {} if is_on(stage.raw.get("noOutput")) else found)
 
 
 @io_task(
@@ -170,18 +75,11 @@ def _bound(stage: StageView[DeployManifestContext], id: str, inline: JsonMap | N
 )
 def deploy(stage: StageView[DeployManifestContext], services: Services) -> TaskResult:
     """Hand the manifests to clouddriver."""
-    description = description_of(stage, source="text", enableTraffic=True) | _traffic(stage.context)
+    description = description_of(stage, source="text", enableTraffic=True)
+    description |= traffic_of(stage.context.traffic_management)
     description["moniker"] = {"app": stage.application} | (stage.context.moniker or {})
     watched = submit(stage, services, "deployManifest", description, result=True)
     return succeeded(watched | {"deploy.account.name": stage.context.account})
-
-
-def _traffic(context: DeployManifestContext) -> JsonMap:
-    traffic = context.traffic_management
-    if traffic is None or not traffic.enabled:
-        return {}
-    options = traffic.options or TrafficOptions()
-    return {"services": options.services or [], "enableTraffic": options.enable_traffic, "strategy": "NONE"}
 
 
 @io_task(
@@ -191,12 +89,18 @@ def _traffic(context: DeployManifestContext) -> JsonMap:
     timeout=SUBMIT_TIMEOUT_MS,
 )
 def clean_up_versions(stage: StageView[DeployManifestContext], services: Services) -> TaskResult:
-    """Have old versions removed where a manifest limits how many are kept; otherwise there is nothing to ask for."""
+    """Have old versions removed where a manifest limits how many are kept; otherwise there is nothing to ask for.
+
+    It is also noted what the deploy has replaced, for the stages that move traffic.
+    """
+    context = stage.context
+    replaced = find_replaced(stage, services, context.traffic_management, _app(stage))
+    noted: JsonMap = {REPLACED: replaced} if replaced else {}
     deployed = maps(stage.raw.get("outputs.manifests"))
     if not any(_limits_history(manifest) for manifest in deployed):
-        return succeeded({"kato.last.task.id": None})
-    description: JsonMap = {"manifests": deployed, "account": stage.context.account}
-    return succeeded(submit(stage, services, "cleanupArtifacts", description, result=False))
+        return succeeded(noted | {"kato.last.task.id": None})
+    description: JsonMap = {"manifests": deployed, "account": context.account}
+    return succeeded(noted | submit(stage, services, "cleanupArtifacts", description, result=False))
 
 
 def _limits_history(manifest: JsonMap) -> bool:
@@ -204,19 +108,25 @@ def _limits_history(manifest: JsonMap) -> bool:
     return _HISTORY_LIMIT in annotations
 
 
+def _app(stage: StageView[DeployManifestContext]) -> str:
+    return str((stage.context.moniker or {}).get("app") or stage.application)
+
+
+def _cleaned_up(stage: StageView[Any]) -> Iterator[tuple[str, str]]:
+    """Name what the clean-up has deleted: its operation is the one after the deploy's."""
+    for watched in maps(stage.raw.get("kato.tasks"))[1:]:
+        for result in maps(watched.get("resultObjects")):
+            named: Any = result.get("manifestNamesByNamespace")
+            for location, names in cast(JsonMap, named if isinstance(named, dict) else {}).items():
+                yield from ((location, str(name)) for name in names or [])
+
+
 @stage("deployManifest")
 class DeployManifest(ManifestStage[DeployManifestContext]):
     """Deploy manifests to a Kubernetes account."""
 
     def tasks(self, stage: StageView[DeployManifestContext]):
-        traffic = stage.context.traffic_management
-        strategy = traffic.options.strategy if traffic and traffic.enabled and traffic.options else None
-        if strategy and strategy.lower() != "none":
-            raise TaskFailure(
-                f"trafficManagement.options.strategy: '{strategy}' can't be run here; only 'none' can. "
-                "To replace pods gradually deploy a Deployment, or move traffic by stages of your own.",
-                exception_type="ConfigurationException",
-            )
+        traffic_of(stage.context.traffic_management)
         yield resolve_source
         yield deploy
         yield monitor_operation.named("monitorDeploy")
@@ -227,7 +137,10 @@ class DeployManifest(ManifestStage[DeployManifestContext]):
         yield promote_outputs
         yield bind_produced_artifacts
 
+    def after(self, stage: StageView[DeployManifestContext]):
+        """Take traffic from what was replaced."""
+        return stages_for_replaced(stage, stage.context.traffic_management, _app(stage), _cleaned_up(stage))
+
     def raw_keys(self, context: JsonMap) -> Collection[str]:
         """Manifests stay as written too when the stage says that they have no expressions."""
-        written = {"manifests", "manifest"} if is_on(context.get("skipExpressionEvaluation")) else set[str]()
-        return {*super().raw_keys(context), *written}
+        return {*super().raw_keys(context), *written_keys(context, "manifests", "manifest")}

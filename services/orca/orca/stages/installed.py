@@ -3,14 +3,16 @@
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.execution_window import execution_window
+from orca.stages.preconfigured_job import preconfigured_jobs
 from orca.stages.preconfigured_webhook import preconfigured_webhooks
 from orca.stages.wait_for_condition import wait_for_condition
 
 
 def catalogue_for(settings: OrcaSettings) -> StageCatalogue:
-    """Give the installed stage types, with those that the settings make (prepared webhooks, windows, conditions)."""
+    """Give the installed stage types, and those that settings make (prepared webhooks, Jobs, windows, conditions)."""
     return StageCatalogue.load().with_types(
         preconfigured_webhooks(settings.webhook),
+        preconfigured_jobs(settings.job),
         execution_window(settings.tasks.execution_window.timezone),
         wait_for_condition(settings.tasks.evaluate_condition),
         policy=settings.tasks.policy(),

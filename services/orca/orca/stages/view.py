@@ -1,6 +1,6 @@
 """What a stage type sees of its stage, and the services that its I/O tasks may call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from kork.identity import Identity
@@ -132,7 +132,7 @@ class Services:
     """What I/O tasks may use. Calls carry the stage's identity.
 
     `orca` is our own API, by which a stage starts, reads and cancels other executions; `http` is the
-    plain client for addresses that users write (webhooks); `settings` are orca's.
+    plain client for addresses that users write (webhooks); `settings` are orca's. `rosco` is there when it is enabled.
     """
 
     front50: Calls
@@ -141,6 +141,7 @@ class Services:
     orca: Calls
     http: Any
     settings: Any
+    rosco: Calls | None = field(default=None, kw_only=True)
 
     def now(self) -> EpochMillis:
         """Say the time now, in epoch ms."""

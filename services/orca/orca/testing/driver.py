@@ -47,6 +47,7 @@ class Driver:
     echo: Any = field(default_factory=lambda: _unused("echo"))
     orca: Any = field(default_factory=lambda: _unused("orca"))
     http: Any = field(default_factory=lambda: _unused("http"))
+    rosco: Any = None
     settings: Any = None
     now: EpochMillis = _START
     expressions: PipelineExpressions = field(default_factory=PipelineExpressions)
@@ -54,7 +55,14 @@ class Driver:
     def services(self) -> Services:
         """Give what the I/O tasks get."""
         return VirtualServices(
-            self.front50, self.clouddriver, self.echo, self.orca, self.http, self.settings, lambda: self.now
+            self.front50,
+            self.clouddriver,
+            self.echo,
+            self.orca,
+            self.http,
+            self.settings,
+            lambda: self.now,
+            rosco=self.rosco,
         )
 
     def run(self, execution: Execution, until: Callable[[Execution], bool] | None = None) -> Execution:
