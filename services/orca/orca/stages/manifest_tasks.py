@@ -56,6 +56,7 @@ _PROGRESS = frozenset(
         "stableManifests",
         "failedManifests",
         "rolloutErrors",
+        "replacedManifests",
     }
 )
 
