@@ -18,7 +18,8 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform without accounts, shared by this worker's tests; use an `application` of your own."""
     home = tmp_path_factory.mktemp("platform")
-    with Platform(home, ports=Ports.free(), postgres_settings=_FAST) as started:
+    configuration = Configuration(overrides={"executions": {"import": {"enabled": True}}})
+    with Platform(home, configuration=configuration, ports=Ports.free(), postgres_settings=_FAST) as started:
         yield started
 
 

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from gennaker.cli.applications import applications
+from gennaker.cli.archives import import_executions
 from gennaker.cli.executions import executions, judge
 from gennaker.cli.pipelines import pipelines
 from gennaker.cli.running import demo, doctor, up
@@ -63,6 +64,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(doctor)
 app.command()(judge)
+executions.command("import")(import_executions)
 app.add_typer(applications, name="application")
 app.add_typer(pipelines, name="pipeline")
 app.add_typer(executions, name="execution")

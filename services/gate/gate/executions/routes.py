@@ -136,6 +136,15 @@ STEERING = (
         not_found="Pipeline not found (id: {executionId})",
     ),
     Pass(
+        "POST",
+        "/admin/executions",
+        "orca",
+        "admin/executions",
+        "Bring in an ended execution, as an archive holds it",
+        body="object",
+        status=201,
+    ),
+    Pass(
         "PUT",
         "/admin/executions/forceCancel",
         "orca",
