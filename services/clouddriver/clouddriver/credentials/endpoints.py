@@ -8,6 +8,8 @@ from kork.caller import CurrentUser
 from kork.errors import Forbidden
 
 from clouddriver.credentials.views import account_health, broken_account, collapsed, expanded
+from clouddriver.kubernetes.access.check import check_account, present
+from clouddriver.kubernetes.access.needs import Purpose
 from clouddriver.kubernetes.accounts import Account, Accounts
 from clouddriver.kubernetes.resources import ResourceStore
 from clouddriver.kubernetes.states import AccountStates
@@ -41,6 +43,17 @@ def credentials_router(
         return JSONResponse(
             expanded(account.settings, settings, namespaces(account)) | {"health": account_health(account, state)}
         )
+
+    @router.get("/credentials/{name}/check")
+    def check_credentials(name: str, user: CurrentUser, purpose: Purpose = "deploy") -> Response:
+        """Ask the account's cluster what the account may do there, and give the RBAC objects that are missing.
+
+        `purpose=view` leaves out what only deploying needs. 404 when there is no account of that name.
+        """
+        account = accounts.get(name)
+        if not may_write(account, user):
+            raise Forbidden(f"'{user.user}' may not WRITE to account '{name}'.")
+        return JSONResponse(present(check_account(account, purpose)))
 
     @router.get("/credentials/{name}/authorized")
     def check_authorized(name: str, user: CurrentUser) -> Response:

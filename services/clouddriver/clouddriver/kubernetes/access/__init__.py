@@ -1,0 +1,1 @@
+"""What an account may do in its cluster, what it needs, and the RBAC objects that close the gap."""
