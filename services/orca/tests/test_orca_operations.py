@@ -378,6 +378,6 @@ def test_no_pipeline_makes_the_api_fail_or_an_execution_hang(orca: Orca, body: A
 def test_what_orca_can_do_is_listed(orca: Orca):
     functions = {each["name"]: each for each in orca.get("/capabilities/expressions")["functions"]}
     assert {"toJson", "readJson", "currentStage", "judgment"} <= functions.keys()
-    assert [each["name"] for each in functions["stage"]["parameters"]] == ["name"]
+    assert [each["name"] for each in functions["stage"]["parameters"]] == ["execution", "nameOrId"]
     assert orca.get("/webhooks/preconfigured") == []
     assert orca.get("/jobs/preconfigured") == []

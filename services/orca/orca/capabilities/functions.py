@@ -5,7 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from orca.execution.model import Execution, StageExecution
-from orca.expressions.functions import functions_for
+from orca.expressions.functions import EXECUTION_AWARE, functions_for
+
+_EXECUTION = {
+    "name": "execution",
+    "type": "PipelineExecution",
+    "description": "The execution; it is passed by itself and not written",
+}
 
 
 def described_functions() -> list[dict[str, Any]]:
@@ -16,10 +22,18 @@ def described_functions() -> list[dict[str, Any]]:
 
 
 def _described(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
+    written = [
+        {"name": _camel(each.name), "type": "Object", "description": ""}
+        for each in inspect.signature(function).parameters.values()
+    ]
     return {
         "name": name,
-        "parameters": [{"name": each.name, "type": "Object", "description": ""} for each in parameters],
+        "parameters": [_EXECUTION, *written] if name in EXECUTION_AWARE else written,
         "description": (inspect.getdoc(function) or "").split("\n")[0],
         "documentation": None,
     }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

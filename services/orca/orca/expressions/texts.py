@@ -11,14 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-import yaml
-from spel import Float, JavaObject, LimitError, Thrown, parse_real, parse_whole, plain, to_float, to_text
+from spel import Float, JavaObject, Thrown, parse_real, parse_whole, plain, to_float, to_text
 
 HELPER = "com.netflix.spinnaker.kork.expressions.SpelHelperFunctionException"
 _NOT_ALPHANUMERICAL = re.compile(r"[^A-Za-z0-9]")
-_MOST_ALIASES = 50
-_MOST_MERGED = 10_000
-_LONGEST_YAML = 1_000_000
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
@@ -104,7 +100,7 @@ def read_json(value: Any) -> Any:
 
 def read_yaml(value: Any) -> Any:
     """Read a YAML document."""
-    documents = _documents(_text(value), "readYaml")
+    documents = _documents(value, "readYaml")
     if len(documents) > 1:
         raise failed("#readYaml failed: there is more than one document (use #readAllYaml)")
     return documents[0] if documents else None
@@ -112,38 +108,17 @@ def read_yaml(value: Any) -> Any:
 
 def read_all_yaml(value: Any) -> list[Any]:
     """Read all documents of a YAML text."""
-    return _documents(_text(value), "readAllYaml")
+    return _documents(value, "readAllYaml")
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML's plain types, without the tricks by which a short text becomes a huge value."""
+def _documents(value: Any, function: str) -> list[Any]:
+    from orca.expressions.yaml_documents import documents_in
 
-    def flatten_mapping(self, node: Any) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > _MOST_MERGED:
-            raise yaml.YAMLError(f"merging (<<) makes more than {_MOST_MERGED} entries")
-
-
-def _documents(text: str, function: str) -> list[Any]:
-    if len(text) > _LONGEST_YAML:
-        raise LimitError(f"A text above {_LONGEST_YAML} characters can't be read as YAML")
+    text = _text(value)
     try:
-        # libyaml and PyYAML recurse per level, so the depth is looked at before anything is built.
-        depth = deepest = aliases = 0
-        for event in yaml.parse(text, Loader=_Loader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                deepest = max(deepest, depth)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            aliases += isinstance(event, yaml.AliasEvent)
-        if aliases > _MOST_ALIASES:
-            raise yaml.YAMLError(f"there are more than {_MOST_ALIASES} aliases")
-        if deepest > _MOST_ALIASES:
-            raise yaml.YAMLError(f"it is nested deeper than {_MOST_ALIASES} levels")
-        return list(yaml.load_all(text, Loader=_Loader))
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-        raise failed(f"#{function}({text[:100]}) failed: {' '.join(str(error).split())[:300]}") from error
+        return documents_in(text)
+    except ValueError as error:
+        raise failed(f"#{function}({text[:100]}) failed: {error}") from error
 
 
 def read_properties(text: str) -> dict[str, str]:
