@@ -89,6 +89,14 @@ CLUSTERS = (
     ),
     Pass(
         "GET",
+        f"{_APPLICATION}/jobs/{{account}}/{{region}}/{{name}}",
+        "clouddriver",
+        "applications/{application}/jobs/{account}/{region}/{name}",
+        "How a Job is that a pipeline runs",
+        (_EXPAND,),
+    ),
+    Pass(
+        "GET",
         f"{_APPLICATION}/functions",
         "clouddriver",
         "applications/{application}/functions",
