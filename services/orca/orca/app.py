@@ -14,13 +14,16 @@ from orca.admin.endpoints import admin_router
 from orca.bell import Bell, CeleryBell
 from orca.capabilities.endpoints import capability_router
 from orca.clock import Clock
+from orca.custom.endpoints import custom_stage_router
 from orca.execution.backlog import counted
 from orca.execution.service import ExecutionService
 from orca.launching.endpoints import launching_router
 from orca.launching.service import Launcher
 from orca.pipelines.endpoints import pipeline_router
 from orca.pipelines.evaluation import Evaluations
+from orca.pipelines.failed_stages import failed_stages_router
 from orca.pipelines.listing import PipelineLists
+from orca.pipelines.projects import project_router
 from orca.plan.clients import planning_services
 from orca.plan.endpoints import plan_router
 from orca.plan.service import Planner
@@ -65,6 +68,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         evaluations.close()
         database.dispose()
 
+    lists = PipelineLists(database, settings)
     return service_app(
         "orca",
         settings,
@@ -72,12 +76,10 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
             launching_router(launcher, front50),
             plan_router(planner),
             template_router(launcher),
-            pipeline_router(
-                settings,
-                executions,
-                PipelineLists(database, settings),
-                evaluations,
-            ),
+            failed_stages_router(executions, settings),
+            pipeline_router(settings, executions, lists, evaluations),
+            project_router(lists, front50),
+            custom_stage_router(settings),
             task_router(database, settings, executions),
             admin_router(executions),
             import_router(History(database), settings.executions.import_),

@@ -27,11 +27,18 @@ class ExecutionsSettings(Settings):
     import_: ImportSettings = Field(default_factory=ImportSettings, alias="import")
 
 
+class FailedStagesSettings(Settings):
+    """What counts as a failed stage in `/pipelines/failedStages`."""
+
+    only_include_stages_that_fail_pipelines: bool = False
+
+
 class TasksControllerSettings(Settings):
     """What lists of executions hold."""
 
     days_of_execution_history: int = Field(default=14, ge=1)
     number_of_old_pipeline_executions_to_include: int = Field(default=2, ge=0)
+    failed_stages: FailedStagesSettings = Field(default_factory=FailedStagesSettings)
 
 
 class ExecutionWindowSettings(Settings):
@@ -137,5 +144,5 @@ class OrcaSettings(ServiceSettings):
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     job: JobSettings = Field(default_factory=JobSettings)
     user_configured_url_restrictions: WebhookUrlRestrictions = Field(default_factory=WebhookUrlRestrictions)
-    stages: StagesSettings = Field(default_factory=StagesSettings)
     kayenta: KayentaSettings = Field(default_factory=KayentaSettings)
+    stages: StagesSettings = Field(default_factory=StagesSettings)

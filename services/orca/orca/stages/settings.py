@@ -3,6 +3,8 @@
 from kork.settings import Settings
 from pydantic import Field
 
+from orca.custom.settings import CustomStage
+
 
 class PipelineStageSettings(Settings):
     """The `pipeline` stage."""
@@ -16,3 +18,4 @@ class StagesSettings(Settings):
     """How stage types behave."""
 
     pipeline: PipelineStageSettings = Field(default_factory=PipelineStageSettings)
+    custom: list[CustomStage] = Field(default_factory=list[CustomStage], description="stage types composed of others")
