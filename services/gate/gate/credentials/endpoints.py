@@ -11,6 +11,8 @@ from gate.backends import Backends, not_found_or, segment
 from gate.credentials.rules import present
 from gate.passthrough import Param, Pass
 
+_VALIDATE = Param("validate", "flag", description="say only what is wrong, and whether the cluster answers")
+
 DEFINITIONS = (
     Pass(
         "GET",
@@ -21,8 +23,47 @@ DEFINITIONS = (
         (Param("limit", "number", default=100), Param("startingAccountName")),
         otherwise=[],
     ),
-    Pass("POST", "/credentials", "clouddriver", "credentials", "Add a definition of an account", body="object"),
-    Pass("PUT", "/credentials", "clouddriver", "credentials", "Change a definition of an account", body="object"),
+    Pass(
+        "POST",
+        "/credentials",
+        "clouddriver",
+        "credentials",
+        "Add a definition of an account",
+        (_VALIDATE,),
+        body="object",
+    ),
+    Pass(
+        "PUT",
+        "/credentials",
+        "clouddriver",
+        "credentials",
+        "Add or change a definition of an account",
+        (_VALIDATE,),
+        body="object",
+    ),
+    Pass(
+        "PUT",
+        "/credentials/{accountName}",
+        "clouddriver",
+        "credentials/{accountName}",
+        "Change a definition of an account",
+        body="object",
+    ),
+    Pass(
+        "GET",
+        "/credentials/{accountName}/history",
+        "clouddriver",
+        "credentials/{accountName}/history",
+        "Versions of an account's definition",
+    ),
+    Pass(
+        "GET",
+        "/credentials/{accountName}/check",
+        "clouddriver",
+        "credentials/{accountName}/check",
+        "What an account may do in its cluster, and what it lacks",
+        (Param("purpose", description="view or deploy (the default)"),),
+    ),
     Pass(
         "DELETE",
         "/credentials/{accountName}",
