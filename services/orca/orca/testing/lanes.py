@@ -1,0 +1,122 @@
+"""Lanes of the crash test: an orca with a database of its own, whose workers live one after the other."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from kork.http import SyncServiceClient
+from kork.ids import new_ulid
+from kork.testing.waiting import wait_until
+
+from orca.settings import OrcaSettings
+from orca.testing.lives import KILLED, Death, fork_server, start_life
+from orca.testing.world import Json, World
+
+_MOST_LIVES = 300
+
+
+class NoBell:
+    """Leaves it to the clock to notice what is new."""
+
+    def advance(self, execution_ids: Any) -> None:
+        """Do nothing."""
+        return
+
+    def run(self, runs: Any) -> None:
+        """Do nothing."""
+        return
+
+
+@dataclass
+class Told:
+    """What came of some executions: the outcome of each, how lives ended, and what was done more than once."""
+
+    outcomes: list[Any]
+    ends: list[str] = field(default_factory=list[str])
+    doubled: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Lane:
+    """An orca with a database of its own, in which executions run one batch after the other."""
+
+    settings: OrcaSettings
+    orca: SyncServiceClient
+    rows: "psycopg.Connection[Any]"
+    world: World
+
+    def run(self, pipelines: list[Json], deaths: Iterator[Death | None]) -> Told:
+        """Run pipelines to their end under one life after the other."""
+        ids = [new_ulid() for _ in pipelines]
+        for id, pipeline in zip(ids, pipelines, strict=True):
+            self.orca.post("/orchestrate", json=pipeline | {"executionId": id})
+        context = fork_server()
+        reached = context.SimpleQueue()
+        told = Told([])
+        for lives in itertools.count():
+            assert lives < _MOST_LIVES, f"it does not end: {[self._stands(id) for id in ids]}"
+            death = next(deaths)
+            life = start_life(context, self.settings, death, reached)
+            wait_until(lambda life=life: not life.is_alive() or self._all_ended(), timeout=120)
+            ended = self._all_ended()
+            if life.is_alive():
+                life.terminate()
+            life.join(timeout=60)
+            assert life.exitcode in (0, KILLED), life.exitcode
+            while not reached.empty():
+                told.ends.append(reached.get())
+            if ended or self._all_ended():
+                break
+        told.outcomes = [self._outcome(id) for id in ids]
+        told.doubled = self._doubled()
+        return told
+
+    def _all_ended(self) -> bool:
+        open_rows = (
+            "SELECT EXISTS (SELECT FROM execution WHERE status IN ('NOT_STARTED', 'RUNNING', 'PAUSED'))"
+            " OR EXISTS (SELECT FROM io_task)"
+        )
+        row = self.rows.execute(open_rows).fetchone()
+        return row is not None and not row[0]
+
+    def _stands(self, id: str) -> Any:
+        return self.orca.get(f"/pipelines/{id}")
+
+    def _outcome(self, id: str) -> Any:
+        """Give what has to be the same however often workers died."""
+        execution = self._stands(id)
+        stages = {stage["refId"]: self._outcome_of_stage(stage) for stage in execution["stages"]}
+        return {"status": execution["status"], "stages": stages}
+
+    def _outcome_of_stage(self, stage: Json) -> Any:
+        context = stage["context"]
+        tasks = [(task["name"], task["status"]) for task in stage["tasks"]]
+        told = {
+            key: context[key] for key in ("status", "kato.task.lastStatus", "deploy.account.name") if key in context
+        }
+        child_id = context.get("executionId")
+        return {
+            "status": stage["status"],
+            "tasks": tasks,
+            "outputs": stage["outputs"],
+            "context": told,
+            "answer": (context.get("webhook") or {}).get("statusCodeValue"),
+            "child": self._outcome(child_id) if child_id else None,
+        }
+
+    def _doubled(self) -> list[str]:
+        """List what was done more than once in this lane: effects outside, children, events."""
+        mine = {row[0] for row in self.rows.execute("SELECT id FROM execution")}
+        told = [f"{where}: {keys}" for where, keys in self.world.keys.items() if where[0] in mine and len(keys) > 1]
+        children = (
+            "SELECT trigger->>'parentPipelineStageId', count(*) FROM execution"
+            " WHERE trigger->>'parentPipelineStageId' IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
+        )
+        told += [f"{count} children of stage {stage}" for stage, count in self.rows.execute(children)]
+        events = (
+            "SELECT type, payload->>'executionId', payload->>'stageId', count(*) FROM outbox"
+            " WHERE type LIKE 'orca:%' GROUP BY 1, 2, 3 HAVING count(*) > 1"
+        )
+        return told + [f"{row[3]} events {row[0]} of {row[1]} {row[2]}" for row in self.rows.execute(events)]
