@@ -4,8 +4,10 @@ from typing import Any
 
 from kork.identity import ANONYMOUS, Identity
 
-from orca.execution.model import Execution, StageExecution
+from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.execution.status import Status
+
+_OURS = frozenset({"roles", "admin"})
 
 
 def identity_of(execution: Execution, stage: StageExecution) -> Identity:
@@ -25,4 +27,24 @@ def identity_of(execution: Execution, stage: StageExecution) -> Identity:
         ):
             given = before.last_modified
             break
-    return Identity(user=given.get("user") or ANONYMOUS, accounts=tuple(given.get("allowedAccounts") or ()))
+    return Identity(
+        user=given.get("user") or ANONYMOUS,
+        accounts=tuple(given.get("allowedAccounts") or ()),
+        roles=tuple(given.get("roles") or ()),
+        admin=given.get("admin") is True,
+    )
+
+
+def authority_of(user: Identity) -> JsonMap:
+    """Give what is kept of who started something, or judged: by this its stages act later."""
+    kept: JsonMap = {"user": user.user, "allowedAccounts": list(user.accounts)}
+    if user.roles:
+        kept["roles"] = list(user.roles)
+    if user.admin:
+        kept["admin"] = True
+    return kept
+
+
+def shown_authority(kept: JsonMap) -> JsonMap:
+    """Give what Spinnaker shows of it: not the roles."""
+    return {key: value for key, value in kept.items() if key not in _OURS}

@@ -9,6 +9,7 @@ from kork.clock import EpochMillis
 from kork.errors import BadRequest, MethodNotAllowed, NotFound
 from kork.identity import Identity
 
+from orca.execution.authentication import authority_of
 from orca.execution.model import Execution, JsonMap, Paused, StageExecution
 from orca.execution.rules import is_true
 from orca.execution.status import Status
@@ -76,7 +77,7 @@ def change_stage(
         change = definition.review_change(view, change, user)
     stage.context.update(change)
     stage.context["lastModifiedBy"] = user.user
-    stage.last_modified = {"user": user.user, "allowedAccounts": list(user.accounts), "lastModifiedTime": now}
+    stage.last_modified = authority_of(user) | {"lastModifiedTime": now}
     for task in stage.tasks:
         if task.status is Status.RUNNING:
             task.due_at = now

@@ -5,6 +5,7 @@ Nulls are left out; empty maps and lists, `false` and 0 are not (spec 1.1).
 
 from typing import Any
 
+from orca.execution.authentication import shown_authority
 from orca.execution.model import EpochMillis, Execution, JsonMap, Paused, StageExecution, TaskExecution
 
 _ENGINE_KEYS = frozenset({"parentExecutionId"})
@@ -12,7 +13,7 @@ _ENGINE_KEYS = frozenset({"parentExecutionId"})
 
 def execution_document(execution: Execution, *, include_accounts: bool = True) -> JsonMap:
     """Give an execution with its stages."""
-    authentication = execution.authentication
+    authentication = shown_authority(execution.authentication)
     if not include_accounts:
         authentication = {key: value for key, value in authentication.items() if key != "allowedAccounts"}
     return _without_nulls(
@@ -71,7 +72,7 @@ def stage_document(stage: StageExecution) -> JsonMap:
             "parentStageId": stage.parent_id,
             "requisiteStageRefIds": stage.requisites,
             "scheduledTime": stage.scheduled_time,
-            "lastModified": stage.last_modified,
+            "lastModified": shown_authority(stage.last_modified) if stage.last_modified else None,
             "additionalMetricTags": stage.additional_metric_tags,
         }
     )

@@ -12,6 +12,7 @@ from kork.errors import BadRequest
 from kork.identity import Identity
 from spel import render_tree
 
+from orca.execution.authentication import authority_of
 from orca.execution.model import Execution, StageExecution
 from orca.expressions.functions import PURE
 from orca.launching.graph import InvalidPipeline, stages_of
@@ -186,7 +187,7 @@ def _finished(execution: Execution, trigger: Document, user: Identity, origin: s
     execution.trigger = trigger
     execution.build_time = now
     execution.origin = origin
-    execution.authentication = {"user": user.user, "allowedAccounts": list(user.accounts)}
+    execution.authentication = authority_of(user)
     execution.number()
     return execution
 

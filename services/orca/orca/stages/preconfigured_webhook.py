@@ -13,12 +13,13 @@ from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import Stage, StageView, TaskFailure, stage
 from orca.stages.webhook import (
     Webhook,
-    WebhookContext,
     create_webhook,
     monitor_webhook,
     wait_before_monitor,
     webhook_tasks,
 )
+from orca.webhooks.accounts import Credentials
+from orca.webhooks.context import WebhookContext, WebhookView
 from orca.webhooks.settings import PreconfiguredWebhook, WebhookSettings
 
 _CALL = frozenset({"url", "customHeaders", "method", "payload"})
@@ -60,7 +61,8 @@ def preconfigured_webhooks(settings: WebhookSettings) -> type[Stage[Any]]:
             merged = replace(stage, context=_merged(webhook, stage.context))
             evaluated_already = stage.context.keys() - webhook.fields().keys()
             merged.context = expressions.context(execution, merged, evaluated_already)
-            return super().view(execution, merged)
+            credentials = Credentials(webhook.sensitive_headers or {}, webhook.signing)
+            return WebhookView(execution, merged, credentials)
 
     return Preconfigured
 

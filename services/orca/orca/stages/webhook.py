@@ -5,18 +5,16 @@ Source: Orca's `WebhookStage`, `CreateWebhookTask`, `MonitorWebhookTask`. Answer
 """
 
 from collections.abc import Collection
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from kork.telemetry import log
-from pydantic import Field, field_validator
 
-from orca.execution.model import EpochMillis, JsonMap
+from orca.execution.model import EpochMillis, Execution, JsonMap, StageExecution
 from orca.execution.status import Status
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import (
     Services,
     Stage,
-    StageContext,
     StageView,
     TaskFailure,
     TaskResult,
@@ -29,7 +27,9 @@ from orca.stages.definition import (
 )
 from orca.webhooks import jsonpaths
 from orca.webhooks.addresses import UnknownHost
-from orca.webhooks.client import Answer, RequestFailed, WebhookClient
+from orca.webhooks.caller import Caller
+from orca.webhooks.client import Answer, RequestFailed
+from orca.webhooks.context import WebhookContext, WebhookView
 from orca.webhooks.outcome import (
     Unreadable,
     document,
@@ -37,9 +37,9 @@ from orca.webhooks.outcome import (
     progress,
     retries_left,
     status_url,
-    words_of,
 )
-from orca.webhooks.settings import url_restrictions, webhook_settings
+from orca.webhooks.settings import webhook_settings
+from orca.webhooks.waiting import retry_at
 
 _log = log("orca.webhooks")
 _TASKS = "com.netflix.spinnaker.orca.webhook.tasks"
@@ -50,64 +50,6 @@ _MONITOR_TIMEOUT_MS = 3_600_000
 _MAX_PAST_CODES = 1_000
 _ANSWERS = frozenset({"webhook", "artifacts"})
 
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-
-
-class WebhookContext(StageContext):
-    """What to call, how to read the answer, and how to watch what was started."""
-
-    url: str = Field("", max_length=8_192)
-    method: Method = "POST"
-    payload: Any = None
-    custom_headers: dict[str, Any] | None = None
-    fail_fast_status_codes: list[int] | None = None
-    webhook_retry_status_codes: list[int] | None = None
-    wait_for_completion: bool = False
-    monitor_only: bool = False
-    wait_before_monitor: float | None = Field(None, ge=0)
-    status_endpoint: str | None = None
-    status_url_resolution: Literal["getMethod", "locationHeader", "webhookResponse"] | None = None
-    status_url_json_path: str | None = None
-    status_json_path: str | None = None
-    progress_json_path: str | None = None
-    success_statuses: str | list[str] | None = None
-    canceled_statuses: str | list[str] | None = None
-    terminal_statuses: str | list[str] | None = None
-    retry_status_codes: list[int] | None = None
-    retries: dict[str, Any] | None = None
-    signal_cancellation: bool | None = None
-    cancel_endpoint: str | None = None
-    cancel_method: Method = "POST"
-    cancel_payload: Any = None
-    expected_artifacts: list[dict[str, Any]] | None = None
-
-    @field_validator("method", "cancel_method", mode="before")
-    @classmethod
-    def _upper(cls, value: Any) -> Any:
-        return "POST" if value is None else value.upper() if isinstance(value, str) else value
-
-    @field_validator("wait_for_completion", "monitor_only", mode="before")
-    @classmethod
-    def _off(cls, value: Any) -> Any:
-        return False if value is None else value
-
-    @field_validator("status_url_resolution", "wait_before_monitor", mode="before")
-    @classmethod
-    def _absent(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-    def statuses(self) -> dict[Status, frozenset[str]]:
-        """Give the words that mean an end."""
-        return {
-            Status.SUCCEEDED: words_of(self.success_statuses),
-            Status.CANCELED: words_of(self.canceled_statuses),
-            Status.TERMINAL: words_of(self.terminal_statuses),
-        }
-
-
-def _client(services: Services) -> WebhookClient:
-    return WebhookClient(services.http, webhook_settings(services.settings), url_restrictions(services.settings))
-
 
 @io_task(
     name="createWebhook",
@@ -117,13 +59,14 @@ def _client(services: Services) -> WebhookClient:
     overridable=True,
 )
 def create_webhook(stage: StageView[WebhookContext], services: Services) -> TaskResult:
-    """Call the address. What may pass (a 5xx, an unknown host, a refused connection) is tried again."""
+    """Call the address. What may pass (a 5xx, an unknown host, a refused connection) is tried again.
+
+    After the crash of a worker the call may be made again: it has the same `Idempotency-Key` then.
+    """
     context = stage.context
     what = f"{context.method} {context.url}"
     try:
-        answer = _client(services).send(
-            context.method, context.url, payload=context.payload, headers=context.custom_headers
-        )
+        answer = Caller(stage, services).send("call", context.method, context.url, context.payload)
     except UnknownHost as error:
         return _again({}, f"Remote host resolution failure in webhook {what}: {error}, will retry.")
     except RequestFailed as error:
@@ -133,8 +76,8 @@ def create_webhook(stage: StageView[WebhookContext], services: Services) -> Task
     return _created(stage, services, answer, what)
 
 
-def _again(webhook: JsonMap, error: str) -> TaskResult:
-    return running(context={"webhook": webhook | {"error": error}})
+def _again(webhook: JsonMap, error: str, until: EpochMillis | None = None) -> TaskResult:
+    return running(until, context={"webhook": webhook | {"error": error}})
 
 
 def _created(stage: StageView[WebhookContext], services: Services, answer: Answer, what: str) -> TaskResult:
@@ -147,7 +90,7 @@ def _created(stage: StageView[WebhookContext], services: Services, answer: Answe
         if answer.status in fast:
             told = f"Received status code {answer.status}, which is configured to fail fast, terminating stage: {told}"
         elif is_retried(answer.status, codes):
-            return _again(webhook, f"{told}; will retry.")
+            return _again(webhook, f"{told}; will retry.", retry_at(answer.header("retry-after"), services.now()))
         raise _failed(told, {"webhook": webhook | {"error": told}})
     found: JsonMap = {"webhook": webhook}
     if context.expected_artifacts and isinstance(answer.body, dict):
@@ -195,7 +138,7 @@ def monitor_webhook(stage: StageView[WebhookContext], services: Services) -> Tas
     url = webhook.get("statusEndpoint") or context.status_endpoint or context.url
     earlier = _map(webhook.get("monitor"))
     try:
-        answer = _client(services).send("GET", str(url), headers=context.custom_headers)
+        answer = Caller(stage, services).send("watch", "GET", str(url))
     except UnknownHost as error:
         return _watched(webhook, earlier | {"error": f"Remote host resolution failure: {error}, will retry."})
     except RequestFailed as error:
@@ -206,15 +149,15 @@ def monitor_webhook(stage: StageView[WebhookContext], services: Services) -> Tas
     monitor = document(answer) | {"pastStatusCodes": past}
     if answer.status >= 400:
         return _refused(stage, services, webhook, monitor, answer)
-    return _judged(context, webhook, monitor, answer)
+    return _judged(context, webhook, monitor, answer, retry_at(answer.header("retry-after"), services.now()))
 
 
 def _map(value: Any) -> JsonMap:
     return dict(cast(JsonMap, value)) if isinstance(value, dict) else {}
 
 
-def _watched(webhook: JsonMap, monitor: JsonMap) -> TaskResult:
-    return running(context={"webhook": webhook | {"monitor": monitor}})
+def _watched(webhook: JsonMap, monitor: JsonMap, until: EpochMillis | None = None) -> TaskResult:
+    return running(until, context={"webhook": webhook | {"monitor": monitor}})
 
 
 def _refused(
@@ -225,11 +168,14 @@ def _refused(
     codes = {*webhook_settings(services.settings).default_retry_status_codes, *(context.retry_status_codes or [])}
     again = retries_left(answer.status, context.retries, cast(list[int], monitor["pastStatusCodes"]))
     if is_retried(answer.status, codes) if again is None else again:
-        return _watched(webhook, monitor | {"error": f"{told}; will retry."})
+        until = retry_at(answer.header("retry-after"), services.now())
+        return _watched(webhook, monitor | {"error": f"{told}; will retry."}, until)
     raise _failed(told, {"webhook": webhook | {"monitor": monitor | {"error": told}}})
 
 
-def _judged(context: WebhookContext, webhook: JsonMap, monitor: JsonMap, answer: Answer) -> TaskResult:
+def _judged(
+    context: WebhookContext, webhook: JsonMap, monitor: JsonMap, answer: Answer, until: EpochMillis | None
+) -> TaskResult:
     if context.progress_json_path:
         monitor |= _progress_message(context.progress_json_path, answer)
     if not context.status_json_path:
@@ -248,7 +194,7 @@ def _judged(context: WebhookContext, webhook: JsonMap, monitor: JsonMap, answer:
         case Status.TERMINAL:
             raise _failed(f"{answer.url} reports the status '{told.get('resolvedValue')}': {answer.excerpt}", found)
         case _:
-            return running(context=found)
+            return running(until, context=found)
 
 
 def _progress_message(path: str, answer: Answer) -> JsonMap:
@@ -265,12 +211,7 @@ def call_cancel_endpoint(stage: StageView[WebhookContext], services: Services) -
         context = stage.context
         if not context.cancel_endpoint or context.signal_cancellation is False:
             return None
-        _client(services).send(
-            context.cancel_method,
-            context.cancel_endpoint,
-            payload=context.cancel_payload,
-            headers=context.custom_headers,
-        )
+        Caller(stage, services).send("cancel", context.cancel_method, context.cancel_endpoint, context.cancel_payload)
     except Exception as error:
         _log.warning("webhook.not_cancelled", stage=stage.id, execution=stage.execution.id, error=str(error))
     return None
@@ -284,6 +225,10 @@ class Webhook(Stage[WebhookContext]):
 
     def tasks(self, stage: StageView[WebhookContext]):
         return webhook_tasks(stage.context)
+
+    def view(self, execution: Execution, stage: StageExecution) -> StageView[WebhookContext]:
+        """See a stage without credentials but those of its account."""
+        return WebhookView(execution, stage)
 
     def raw_keys(self, context: JsonMap) -> Collection[str]:
         """What the other side answered is no expression, whatever it looks like."""

@@ -5,7 +5,7 @@ from kork import urls
 from kork.urls import IpAddress, domain_of, ip_in, reason_against
 
 from orca.patterns import matches_all
-from orca.webhooks.settings import WebhookUrlRestrictions
+from orca.webhooks.settings import AllowedRequest, WebhookSettings, WebhookUrlRestrictions
 
 _SECTION = "userConfiguredUrlRestrictions"
 
@@ -66,3 +66,34 @@ def resolve(url: httpx2.URL, restrictions: WebhookUrlRestrictions) -> list[IpAdd
     for address in addresses:
         check_address(address, url.host, restrictions)
     return addresses
+
+
+def allowing(method: str, url: httpx2.URL, settings: WebhookSettings) -> AllowedRequest | None:
+    """Find the entry of `webhook.allowedRequests` that lets a request pass; `None` where the list is off.
+
+    Raises `ForbiddenAddress` when none does. Source: Orca's `WebhookService`; unlike there, each redirect is
+    looked up too, and a prefix never reaches into another host's name.
+    """
+    if not settings.allowed_requests_enabled:
+        return None
+    for allowed in settings.allowed_requests:
+        if method in allowed.http_methods and _is_allowed(allowed, str(url)):
+            return allowed
+    raise ForbiddenAddress(f"http method '{method}', uri: '{url}' not allowed (webhook.allowedRequests)")
+
+
+def _is_allowed(allowed: AllowedRequest, url: str) -> bool:
+    if allowed.match_strategy == "STARTS_WITH":
+        return is_under(url, allowed.url_prefix or "")
+    return matches_all(allowed.url_pattern or "", url)
+
+
+def is_under(url: str, prefix: str) -> bool:
+    """Say whether an address begins with a prefix, on the same scheme, host and port."""
+    try:
+        given, wanted = httpx2.URL(url), httpx2.URL(prefix)
+    except (httpx2.InvalidURL, ValueError):
+        return False
+    same = (given.scheme, given.host, given.port) == (wanted.scheme, wanted.host, wanted.port)
+    plain = not given.userinfo or given.userinfo == wanted.userinfo
+    return same and plain and given.raw_path.startswith(wanted.raw_path)

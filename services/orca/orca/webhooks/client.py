@@ -1,7 +1,7 @@
 """Sends one request to an address that a user wrote, within the operator's restrictions and limits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +11,7 @@ import httpx2
 import orjson
 from kork.urls import IpAddress, pinned
 
-from orca.webhooks.addresses import check_url, resolve
+from orca.webhooks.addresses import allowing, check_url, resolve
 from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 
 _MAX_REDIRECTS = 10
@@ -31,6 +31,7 @@ _DENIED = frozenset(
     }
 )
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+Sign = Callable[[bytes], Mapping[str, str]]
 _SPRING_NAMES = {413: "PAYLOAD_TOO_LARGE", 414: "URI_TOO_LONG", 416: "REQUESTED_RANGE_NOT_SATISFIABLE"}
 _FORM = "application/x-www-form-urlencoded"
 
@@ -82,38 +83,55 @@ class WebhookClient:
         self._restrictions = restrictions
         self._timeout = httpx2.Timeout(settings.read_timeout_ms / 1000, connect=settings.connect_timeout_ms / 1000)
 
-    def send(self, method: str, url: str, *, payload: Any = None, headers: Mapping[str, Any] | None = None) -> Answer:
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        payload: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        secret_headers: Mapping[str, Any] | None = None,
+        sign: Sign | None = None,
+    ) -> Answer:
         """Send a request and follow its redirects.
 
-        Raises `ForbiddenAddress` for an address that may not be called, `UnknownHost`, and `RequestFailed`
-        when there is no answer or it is too long. An error status is an answer.
+        `secret_headers` win over `headers`; they and the signature that `sign` makes of a body go to the address
+        itself, not to another host that it redirects to. Raises `ForbiddenAddress` for an address that may not be
+        called, `UnknownHost`, and `RequestFailed` when there is no answer or it is too long. An error status is an
+        answer.
         """
-        sent = _headers(headers)
+        sent, secret = sent_headers(headers), sent_headers(secret_headers)
         content = _content(method, payload, sent)
         if content is not None and len(content) > self._settings.max_request_bytes:
             limit = self._settings.max_request_bytes
             raise RequestFailed(f"the payload has {len(content)} bytes; webhook.maxRequestBytes is {limit}")
-        target = check_url(url, self._restrictions)
+        first = target = check_url(url, self._restrictions)
         for _ in range(_MAX_REDIRECTS):
-            answer = self._once(method, target, content, sent)
+            own = _is_same_place(first, target)
+            going = _merged(sent, secret) if own else sent
+            answer = self._once(method, target, content, going, sign if own else None)
             location = answer.header("location")
             if answer.status not in _REDIRECTS or location is None or not self._settings.follow_redirects:
                 return answer
             before, target = target, target.join(location)
             if self._settings.verify_redirects:
                 target = check_url(str(target), self._restrictions)
-            if before.host != target.host:
+            if not _is_same_place(before, target):
                 sent = {key: value for key, value in sent.items() if key.lower() not in _SECRET_HEADERS}
             if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
                 method, content = "GET", None
         raise RequestFailed(f"{url} redirects more than {_MAX_REDIRECTS} times")
 
-    def _once(self, method: str, url: httpx2.URL, content: bytes | None, headers: dict[str, str]) -> Answer:
+    def _once(
+        self, method: str, url: httpx2.URL, content: bytes | None, headers: dict[str, str], sign: Sign | None
+    ) -> Answer:
         failure: RequestFailed | None = None
-        harmless = method in ("GET", "HEAD")
+        allowed = allowing(method, url, self._settings)
+        harmless = method in ("GET", "HEAD") or (allowed is not None and allowed.safe_to_retry)
+        signed = headers if sign is None else _merged(headers, sign(content or b""))
         for address in resolve(url, self._restrictions):
             try:
-                return self._to_address(address, method, url, content, headers)
+                return self._to_address(address, method, url, content, signed)
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 failure = RequestFailed(f"{url} can't be reached: {error or 'timeout'}", again=True)
             except httpx2.TimeoutException as error:
@@ -152,12 +170,24 @@ class WebhookClient:
         return b"".join(parts)
 
 
-def _headers(given: Mapping[str, Any] | None) -> dict[str, str]:
+def sent_headers(given: Mapping[str, Any] | None) -> dict[str, str]:
+    """Give headers as they are sent: lists joined, nulls and what only the platform may say left out."""
     kept: dict[str, str] = {}
     for key, value in (given or {}).items():
         if key.lower() not in _DENIED and value is not None:
             kept[key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType]
     return kept
+
+
+def _merged(headers: Mapping[str, str], winning: Mapping[str, str]) -> dict[str, str]:
+    names = {key.lower() for key in winning}
+    return {key: value for key, value in headers.items() if key.lower() not in names} | dict(winning)
+
+
+def _is_same_place(one: httpx2.URL, other: httpx2.URL) -> bool:
+    """Say whether headers for one place may go to the other: itself, or its safer form on the default port."""
+    safer = (one.scheme, other.scheme, one.port, other.port) == ("http", "https", None, None)
+    return one.host == other.host and (safer or (one.scheme, one.port) == (other.scheme, other.port))
 
 
 def _content(method: str, payload: Any, headers: dict[str, str]) -> bytes | None:
