@@ -1,7 +1,7 @@
 """Stages that run Jobs, against a server that speaks clouddriver's protocol; prepared Jobs."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from orca.stages.installed import catalogue_for
 from orca.stages.preconfigured_job import listed_jobs
 from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import RUNNING, SUCCEEDED, Clouddriver
+from orca.testing.running import running_orca
 from pydantic import ValidationError
 
 JOB = {
@@ -427,6 +428,21 @@ def test_a_job_that_is_not_prepared_is_refused(driver: Driver, catalogue: StageC
     run(driver, ran, "TERMINAL")
     told = f"There is no preconfigured job of type '{type}' (there are: migrate)."
     assert told in str(ran.context["exception"]["details"])
+
+
+def test_a_worker_runs_prepared_jobs(
+    clouddriver: Clouddriver, peer: Peer, new_orca_settings: Callable[..., OrcaSettings]
+):
+    made = new_orca_settings(job={"preconfigured": {"kubernetes": [PREPARED]}})
+    services = {"clouddriver": {"baseUrl": peer.url}, "orca": made.services.orca.model_dump()}
+    clouddriver.properties = [(200, {"version": "8"})]
+    with running_orca(made.model_validate(made.model_dump() | {"services": services})) as orca:
+        assert [each["type"] for each in orca.get("/jobs/preconfigured")] == ["migrate"]
+        stage = {"refId": "1", "type": "migrate", "alias": "preconfiguredJob", "parameters": {"image": "migrate:1"}}
+        execution = orca.wait_end(orca.start(stage))
+    assert execution["status"] == "SUCCEEDED", execution
+    assert execution["stages"][0]["outputs"]["version"] == "8"
+    assert len(clouddriver.sent("runJob")) == 1
 
 
 def test_prepared_jobs_are_listed():

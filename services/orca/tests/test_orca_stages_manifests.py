@@ -87,6 +87,26 @@ def test_manifests_are_deployed_and_their_outcome_published(driver: Driver, clou
     assert (watched["id"], watched["resultObjects"]) == ("task-1", [RESULT])
 
 
+def test_events_are_kept_once_when_the_stage_asks_for_them(driver: Driver, clouddriver: Clouddriver, peer: Peer):
+    pulled = {"kind": "Event", "reason": "Pulled"}
+    clouddriver.known = {
+        "deployment shop": {"status": STABLE, "events": [pulled, pulled], "warnings": [{"reason": "old"}]}
+    }
+    deployed = deploy(includeEvents=True)
+    assert run(driver, deployed).status.value == "SUCCEEDED"
+    assert (deployed.context["events"], deployed.context["warnings"]) == ([pulled], [{"reason": "old"}])
+    assert {each.query["includeEvents"] for each in peer.asked("GET", "/manifests/")} == {"true"}
+
+
+@pytest.mark.parametrize("key", ["credentials", "account.name"])
+def test_the_account_has_other_names(driver: Driver, clouddriver: Clouddriver, key: str):
+    deployed = deploy(**{key: "k8s"})
+    del deployed.context["account"]
+    assert run(driver, deployed).status.value == "SUCCEEDED", deployed.context.get("exception")
+    assert clouddriver.sent("deployManifest")[0]["account"] == "k8s"
+    assert [task.implementing_class.rsplit(".", 1)[-1] for task in deployed.tasks][2] == "MonitorDeployManifestTask"
+
+
 def test_a_failed_rollout_fails_the_stage_with_the_reason(driver: Driver, clouddriver: Clouddriver):
     clouddriver.statuses = [WAITING, FAILED]
     deployed = deploy()

@@ -1,6 +1,7 @@
 """`deployManifest`: apply Kubernetes manifests, wait until they are stable, publish what was made."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from orca.stages.definition import (
     succeeded,
 )
 from orca.stages.manifest_evaluation import ManifestSource, evaluate_manifests, written_keys
-from orca.stages.manifest_tasks import TASKS, ManifestStage, is_on, promote_outputs, wait_until_stable
+from orca.stages.manifest_tasks import ACCOUNT, TASKS, ManifestStage, is_on, promote_outputs, wait_until_stable
 from orca.stages.operations import (
     SUBMIT_BACKOFF_MS,
     SUBMIT_TIMEOUT_MS,
@@ -34,7 +35,7 @@ _HISTORY_LIMIT = "strategy.spinnaker.io/max-version-history"
 class DeployManifestContext(ManifestSource):
     """What to deploy: `manifests` when `source` is `text`, else the artifact that holds them."""
 
-    account: str = Field(min_length=1)
+    account: str = Field(min_length=1, validation_alias=ACCOUNT)
     manifests: list[Any] | dict[str, Any] | None = None
     manifest: list[Any] | dict[str, Any] | None = None
     namespace_override: str | None = None
@@ -75,11 +76,16 @@ def resolve_source(stage: StageView[DeployManifestContext], services: Services) 
 )
 def deploy(stage: StageView[DeployManifestContext], services: Services) -> TaskResult:
     """Hand the manifests to clouddriver."""
-    description = description_of(stage, source="text", enableTraffic=True)
+    description = description_of(stage, source="text", enableTraffic=True, account=stage.context.account)
     description |= traffic_of(stage.context.traffic_management)
     description["moniker"] = {"app": stage.application} | (stage.context.moniker or {})
     watched = submit(stage, services, "deployManifest", description, result=True)
     return succeeded(watched | {"deploy.account.name": stage.context.account})
+
+
+monitor_deploy = replace(
+    monitor_operation, name="monitorDeploy", implementing_class=f"{TASKS}.MonitorDeployManifestTask"
+)
 
 
 @io_task(
@@ -129,7 +135,7 @@ class DeployManifest(ManifestStage[DeployManifestContext]):
         traffic_of(stage.context.traffic_management)
         yield resolve_source
         yield deploy
-        yield monitor_operation.named("monitorDeploy")
+        yield monitor_deploy
         yield promote_outputs
         yield wait_until_stable
         yield clean_up_versions

@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from kork.errors import UpstreamError
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from orca.execution.model import JsonMap
 from orca.stages.definition import (
@@ -36,10 +36,13 @@ from orca.stages.operations import (
 
 TASKS = "com.netflix.spinnaker.orca.clouddriver.tasks.manifest"
 CLUSTER_SCOPE = "_"
+ACCOUNT = AliasChoices("account", "account.name", "credentials")
 _PROMOTED = ("manifests", "manifestNamesByNamespace", "boundArtifacts", "createdArtifacts")
 _STABLE_TIMEOUT_MS = 30 * 60_000
 _STABLE_POLL_MS = (500, 5_000)
 _MAX_MESSAGES = 200
+_MAX_EVENTS = 200
+_NOTES = ("events", "warnings")
 
 
 _PROGRESS = frozenset(
@@ -57,6 +60,8 @@ _PROGRESS = frozenset(
         "failedManifests",
         "rolloutErrors",
         "replacedManifests",
+        "events",
+        "warnings",
     }
 )
 
@@ -79,7 +84,7 @@ class TargetContext(StageContext):
     With `criteria` the object is looked up: the newest, oldest, largest … of `kind` in `cluster`.
     """
 
-    account: str = Field(min_length=1)
+    account: str = Field(min_length=1, validation_alias=ACCOUNT)
     location: str | None = None
     manifest_name: str | None = None
     criteria: str | None = None
@@ -133,7 +138,7 @@ def act(operation: str, implementing_class: str, *, result: bool = False) -> Tas
     )
     def submit_operation(stage: StageView[TargetContext], services: Services) -> TaskResult:
         context = stage.context
-        watched = submit(stage, services, operation, description_of(stage), result=result)
+        watched = submit(stage, services, operation, description_of(stage, account=context.account), result=result)
         noted: JsonMap = {
             "manifest.account.name": context.account,
             "manifest.name": context.manifest_name,
@@ -203,19 +208,24 @@ def _stable_timeout(stage: StageView[Any]) -> int:
 def wait_until_stable(stage: StageView[Any], services: Services) -> TaskResult:
     """Wait until every object is stable, or some have failed and the others are settled.
 
-    An object that was seen stable or failed isn't asked for again. What can't be read is asked for later.
+    An object that was seen stable or failed isn't asked for again. What can't be read is asked for later. With
+    `includeEvents` the objects' events and warnings are kept, each once.
     """
     raw = stage.raw
     account = raw.get("account") or raw.get("deploy.account.name") or raw.get("manifest.account.name")
     stable, failed = maps(raw.get("stableManifests")), maps(raw.get("failedManifests"))
     seen = Progress(list(cast(list[str], raw.get("messages") or [])))
+    with_events = is_on(raw.get("includeEvents"))
+    noted: dict[str, list[JsonMap]] = {key: maps(raw.get(key)) for key in _NOTES}
     waiting = False
     for location, name in _targets(raw):
         coordinates: JsonMap = {"manifestName": name, "location": location}
         if coordinates in stable or coordinates in failed:
             continue
         where = f"'{name}' in '{location}' for account {account}"
-        outcome, words = _state(services, str(account), location, name)
+        outcome, words, found = _state(services, str(account), location, name, with_events=with_events)
+        for key, listed in noted.items():
+            listed.extend(each for each in maps(found.get(key)) if each not in listed)
         match outcome:
             case "stable":
                 stable.append(coordinates)
@@ -229,6 +239,7 @@ def wait_until_stable(stage: StageView[Any], services: Services) -> TaskResult:
         "messages": seen.messages[-_MAX_MESSAGES:],
         "stableManifests": stable,
         "failedManifests": failed,
+        **{key: listed[-_MAX_EVENTS:] for key, listed in noted.items() if listed},
     }
     if waiting:
         return running(context=context | ({"rolloutErrors": [*_earlier(raw), *seen.errors]} if seen.errors else {}))
@@ -278,19 +289,22 @@ def _targets(raw: JsonMap) -> list[tuple[str, str]]:
     return [(str(location or CLUSTER_SCOPE), str(name))] if name else []
 
 
-def _state(services: Services, account: str, location: str, name: str) -> tuple[str, str | None]:
+def _state(
+    services: Services, account: str, location: str, name: str, *, with_events: bool
+) -> tuple[str, str | None, JsonMap]:
     path = "/manifests/" + "/".join(quote(part, safe="") for part in (account, location, name))
     try:
-        found = services.clouddriver.get(path, params={"includeEvents": "false"})
+        answer = services.clouddriver.get(path, params={"includeEvents": str(with_events).lower()})
     except UpstreamError as error:
-        return "unknown", f"it could not be read: {error.upstream_message}"
-    status = cast(JsonMap, found.get("status") or {}) if isinstance(found, dict) else {}
+        return "unknown", f"it could not be read: {error.upstream_message}", {}
+    found = cast(JsonMap, answer) if isinstance(answer, dict) else {}
+    status = cast(JsonMap, found.get("status") or {})
     failed, stable = _condition(status, "failed"), _condition(status, "stable")
     if failed.get("state"):
-        return "failed", str(failed.get("message") or "the rollout failed")
+        return "failed", str(failed.get("message") or "the rollout failed"), found
     if stable.get("state"):
-        return "stable", None
-    return "waiting", stable.get("message")
+        return "stable", None, found
+    return "waiting", stable.get("message"), found
 
 
 def _condition(status: JsonMap, name: str) -> JsonMap:

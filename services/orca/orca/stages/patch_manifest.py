@@ -80,7 +80,8 @@ def patch(stage: StageView[PatchManifestContext], services: Services) -> TaskRes
             "Only one patch object is valid when patching with `strategic` and `merge` patch strategies "
             f"(there are {len(body)})."
         )
-    description = description_of(stage, source="text", patchBody=body if strategy == "json" else body[0])
+    change = body if strategy == "json" else body[0]
+    description = description_of(stage, source="text", patchBody=change, account=stage.context.account)
     watched = submit(stage, services, "patchManifest", description, result=True)
     return succeeded(watched | {"deploy.account.name": stage.context.account})
 
