@@ -56,9 +56,8 @@ def ran() -> tuple[Execution, StageExecution]:
     return execution, last
 
 
-def value_of(expression: str, execution: Execution | None = None, seen_by: StageExecution | None = None) -> Any:
-    made, last = ran()
-    expressions = StageExpressions(execution or made, seen_by or last)
+def value_of(expression: str) -> Any:
+    expressions = StageExpressions(*ran())
     found = expressions.render(f"${{{expression}}}")
     assert not expressions.problems, expressions.problems[0].message
     return found
@@ -260,10 +259,10 @@ def test_a_trigger_shows_what_its_kind_has(trigger: dict[str, Any], name: str):
 # --- summaries
 
 
-def evaluated(execution: Execution | None = None, **context: Any) -> dict[str, Any]:
+def evaluated(**context: Any) -> dict[str, Any]:
     made, last = ran()
     last.context = context
-    return PipelineExpressions().context(execution or made, last, ())
+    return PipelineExpressions().context(made, last, ())
 
 
 def told(context: dict[str, Any]) -> dict[str, list[tuple[str, str, str | None]]]:
