@@ -48,9 +48,9 @@ class Gate:
         """PATCH with a JSON body; raises `GennakerError`."""
         return self._send("PATCH", path, body=body)
 
-    def delete(self, *path: str) -> Any:
+    def delete(self, *path: str, **params: Any) -> Any:
         """DELETE; raises `GennakerError`."""
-        return self._send("DELETE", path)
+        return self._send("DELETE", path, params=params)
 
     def run_task(self, application: str, description: str, job: dict[str, Any]) -> dict[str, Any]:
         """Run an orchestration of one job and wait for its end. Raises `GennakerError` when it fails."""
@@ -124,11 +124,19 @@ def _failure(status: int, body: Any, phrase: str) -> GennakerError:
     words = [" ".join(str(document.get("message") or phrase).split())]
     errors = document.get("errors")
     if isinstance(errors, list):
-        words += [fault for fault in map(str, cast(list[Any], errors)) if fault not in words[0]]
+        words += [fault for fault in map(_fault, cast(list[Any], errors)) if fault not in words[0]]
     said = "; ".join(words)
     if status == 404:
         return GennakerError(said, Exit.NOT_FOUND)
     return GennakerError(f"Gate refused it ({status}): {said}", Exit.REFUSED)
+
+
+def _fault(error: Any) -> str:
+    """Give one of a refusal's errors in words; of a template's fault, what to do about it."""
+    if not isinstance(error, dict):
+        return str(error)
+    document = cast(dict[str, Any], error)
+    return str(document.get("suggestion") or document.get("message") or error)
 
 
 def _reason(task: dict[str, Any]) -> str:

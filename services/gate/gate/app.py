@@ -19,7 +19,7 @@ from gate.credentials.endpoints import DEFINITIONS, credentials_router
 from gate.executions.endpoints import execution_router
 from gate.executions.routes import LISTS as EXECUTION_LISTS
 from gate.executions.routes import STEERING
-from gate.features.absent import TEMPLATES, absent_router
+from gate.features.absent import PROJECTS, absent_router
 from gate.infrastructure.endpoints import infrastructure_router
 from gate.infrastructure.routes import ARTIFACTS, CLUSTERS, LOAD_BALANCERS, LOOKUPS, MANIFESTS
 from gate.notifications.routes import NOTIFICATIONS
@@ -31,6 +31,8 @@ from gate.streams.endpoints import stream_router
 from gate.streams.hub import Hub
 from gate.tasks.endpoints import TASKS, task_router
 from gate.tasks.operations import Operations
+from gate.templates.endpoints import template_router
+from gate.templates.routes import TEMPLATES
 from gate.triggers.endpoints import LISTS as TRIGGER_LISTS
 from gate.triggers.endpoints import trigger_router
 
@@ -91,7 +93,9 @@ def _routes(settings: GateSettings, backends: Backends, hub: Hub) -> APIRouter:
         passing_router(backends, "triggers", TRIGGER_LISTS),
         trigger_router(backends),
         passing_router(backends, "notifications", NOTIFICATIONS),
-        passing_router(backends, "templates and projects", TEMPLATES),
+        passing_router(backends, "templates", TEMPLATES),
+        template_router(backends, operations),
+        passing_router(backends, "projects", PROJECTS),
         absent_router(),
     ):
         routes.include_router(router)

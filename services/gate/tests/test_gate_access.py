@@ -242,7 +242,6 @@ def test_what_is_off_or_empty_needs_no_service(gate: TestClient, path: str):
         ("POST", "/managed/graphql", "use pipelines"),
         ("GET", "/v3/builds/jenkins/job", "webhook"),
         ("POST", "/auth/apiTokens", "not served yet"),
-        ("DELETE", "/v2/pipelineTemplates/x", "POST /pipelines"),
         ("GET", "/bakery/logs/us/1", "manifests"),
         ("PUT", "/plugins/info", "entry point"),
     ],

@@ -11,6 +11,7 @@ from gennaker.cli.archives import import_executions
 from gennaker.cli.executions import executions, judge
 from gennaker.cli.pipelines import pipelines
 from gennaker.cli.running import demo, doctor, up
+from gennaker.cli.templates import templates
 from gennaker.exits import MEANINGS, Exit, GennakerError
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
@@ -67,4 +68,5 @@ app.command()(judge)
 executions.command("import")(import_executions)
 app.add_typer(applications, name="application")
 app.add_typer(pipelines, name="pipeline")
+app.add_typer(templates, name="pipeline-template")
 app.add_typer(executions, name="execution")

@@ -17,7 +17,6 @@ _NO_BAKES = "Bakes (rosco) are not served yet; deploy rendered manifests."
 _NO_CANARY = "Canary analysis (kayenta) is not served yet."
 _NO_KEEL = "Managed delivery (keel) is not part of this platform; use pipelines."
 _NO_TOKENS = "API tokens are not served yet; gate takes anonymous callers on loopback."
-_NO_TEMPLATES = "Pipeline templates can't be changed yet; save whole pipelines with POST /pipelines."
 _NO_PLUGINS = "Plugins in Spinnaker's format are not supported; a stage is a Python class found by an entry point."
 
 
@@ -68,43 +67,7 @@ EMPTY = (
     ),
 )
 
-TEMPLATES = (
-    Pass("GET", "/v2/pipelineTemplates", "front50", "v2/pipelineTemplates", "Templates", more=True, otherwise=[]),
-    Pass(
-        "GET",
-        "/v2/pipelineTemplates/versions",
-        "front50",
-        "v2/pipelineTemplates/versions",
-        "Versions of templates",
-        more=True,
-        otherwise={},
-    ),
-    Pass(
-        "POST",
-        "/v2/pipelineTemplates/plan",
-        "orca",
-        "v2/pipelineTemplates/plan",
-        "What a templated pipeline becomes",
-        body="object",
-    ),
-    Pass(
-        "GET",
-        "/v2/pipelineTemplates/{id}",
-        "front50",
-        "v2/pipelineTemplates/{id}",
-        "One template",
-        more=True,
-        not_found="Pipeline template not found (id: {id})",
-    ),
-    Pass(
-        "GET",
-        "/v2/pipelineTemplates/{id}/dependents",
-        "front50",
-        "v2/pipelineTemplates/{id}/dependentPipelines",
-        "The pipelines that use a template",
-        otherwise=[],
-    ),
-    Pass("GET", "/pipelineTemplates", "front50", "pipelineTemplates", "Templates of the first kind", otherwise=[]),
+PROJECTS = (
     Pass("GET", "/projects", "front50", "v2/projects", "Projects", otherwise=[]),
     Pass(
         "GET",
@@ -118,9 +81,6 @@ TEMPLATES = (
 
 _CHANGES = ("POST", "PUT", "DELETE")
 MISSING = (
-    Missing("/v2/pipelineTemplates", _NO_TEMPLATES, _CHANGES),
-    Missing("/pipelineTemplates", _NO_TEMPLATES),
-    Missing("/pipelineConfigs/{pipelineConfigId}/convertToTemplate", _NO_TEMPLATES, ("GET",), below=False),
     Missing("/v2/builds", _NO_CI),
     Missing("/v3/builds", _NO_CI),
     Missing("/concourse", _NO_CI),

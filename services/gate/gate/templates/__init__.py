@@ -1,0 +1,1 @@
+"""Pipeline templates: kept by front50, planned by orca, changed by jobs of orca's."""
