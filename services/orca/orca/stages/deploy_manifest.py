@@ -18,7 +18,8 @@ from orca.stages.definition import (
     succeeded,
 )
 from orca.stages.manifest_evaluation import ManifestSource, evaluate_manifests, written_keys
-from orca.stages.manifest_tasks import ACCOUNT, TASKS, ManifestStage, is_on, promote_outputs, wait_until_stable
+from orca.stages.manifest_stability import wait_until_stable
+from orca.stages.manifest_tasks import ACCOUNT, TASKS, ManifestStage, is_on, promote_outputs
 from orca.stages.operations import (
     SUBMIT_BACKOFF_MS,
     SUBMIT_TIMEOUT_MS,

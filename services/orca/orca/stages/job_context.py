@@ -1,8 +1,9 @@
 """What a stage that runs a Kubernetes Job is told."""
 
 from typing import Any
+from urllib.parse import quote
 
-from orca.stages.definition import TaskFailure
+from orca.stages.definition import StageView, TaskFailure
 from orca.stages.manifest_evaluation import ManifestSource
 
 
@@ -39,3 +40,15 @@ class RunJobContext(ManifestSource):
     def waits(self) -> bool:
         """Say whether the stage waits for the Job's end; it does unless told otherwise."""
         return str(self.wait_for_completion).strip().lower() != "false"
+
+
+def application_of(stage: StageView[RunJobContext]) -> str:
+    """Give the application that the Job belongs to."""
+    moniker = stage.context.moniker or {}
+    return str(moniker.get("app") or stage.context.application or stage.application)
+
+
+def job_path(stage: StageView[RunJobContext], location: str, name: str) -> str:
+    """Give the Job's place in clouddriver's API."""
+    parts = (application_of(stage), "jobs", stage.context.account_name, location, name)
+    return "/applications/" + "/".join(quote(part, safe="") for part in parts)

@@ -4,7 +4,6 @@ Source: Orca's `tasks.job` and its `KubernetesJobRunner`.
 """
 
 import re
-import time
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
@@ -23,14 +22,13 @@ from orca.stages.definition import (
     running,
     succeeded,
 )
-from orca.stages.job_context import RunJobContext
+from orca.stages.job_context import RunJobContext, application_of, job_path
 from orca.stages.manifest_evaluation import evaluate_manifests
 from orca.stages.manifest_source import read_manifests
 from orca.stages.manifest_tasks import is_on
 from orca.stages.operations import description_of, growing, maps, monitor_operation, submit
 
 TASKS = "com.netflix.spinnaker.orca.clouddriver.tasks.job"
-ENDED = ("Succeeded", "Failed")
 _LOGS = "job.spinnaker.io/logs"
 _SUBMIT_BACKOFF_MS = 2_000
 _SUBMIT_TIMEOUT_MS = 60_000
@@ -49,7 +47,6 @@ _PREPARED = (
     "propertyFile",
     "waitForCompletion",
 )
-_CANCEL_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?", re.IGNORECASE)
 
 
@@ -73,7 +70,7 @@ def run_job(stage: StageView[RunJobContext], services: Services) -> TaskResult:
         requiredArtifacts=read.required,
         optionalArtifacts=read.optional,
         account=context.account_name,
-        application=_application(stage),
+        application=application_of(stage),
     )
     watched = submit(stage, services, "runJob", description, result=False)
     noted: JsonMap = {
@@ -115,7 +112,7 @@ def _timeout(stage: StageView[Any]) -> int:
 def wait_for_job(stage: StageView[RunJobContext], services: Services) -> TaskResult:
     """Wait until the Job has ended; publish how it went, and the properties that it wrote. A failed Job fails."""
     location, name = _job(stage)
-    path = _path(stage, location, name)
+    path = job_path(stage, location, name)
     try:
         job = _document(services.clouddriver.get(path), path)
     except UpstreamError as error:
@@ -165,53 +162,6 @@ def consume_artifact(stage: StageView[RunJobContext], services: Services) -> Tas
     return succeeded({}, fields)
 
 
-def delete_unended(stage: StageView[RunJobContext], services: Services) -> TaskResult | None:
-    """Delete the stage's Job unless it has ended, or nobody waits for it. One that is gone is no fault."""
-    if "kato.last.task.id" not in stage.raw:
-        return None
-    status = stage.raw.get("jobStatus")
-    state = cast(JsonMap, status).get("jobState") if isinstance(status, dict) else None
-    if state in ENDED or not stage.context.waits:
-        return None
-    for location, names in _started(stage, services).items():
-        for name in names:
-            _again(lambda path=_path(stage, location, name): services.clouddriver.delete(path))
-    return None
-
-
-def _started(stage: StageView[Any], services: Services) -> dict[str, list[str]]:
-    """Name the Jobs that the stage has started, asking clouddriver when the stage doesn't know yet."""
-    known: Any = stage.raw.get("deploy.jobs")
-    if isinstance(known, dict):
-        return cast(dict[str, list[str]], known)
-    last: Any = stage.raw.get("kato.last.task.id")
-    id = cast(JsonMap, last).get("id") if isinstance(last, dict) else None
-    if not id:
-        return {}
-    for pause in (*_CANCEL_PAUSES, 0.0):
-        task = _again(lambda: services.clouddriver.get(f"/task/{quote(str(id), safe='')}"))
-        if not isinstance(task, dict) or cast(JsonMap, task).get("status", {}).get("completed"):
-            results = maps(cast(JsonMap, task).get("resultObjects")) if isinstance(task, dict) else []
-            named = (each.get("deployedNamesByLocation") for each in results)
-            return next((each for each in named if isinstance(each, dict)), {})
-        time.sleep(pause)
-    return {}
-
-
-def _again(call: Any) -> Any:
-    """Make a call that may be repeated; trouble that passes soon is waited out, and nothing there gives `None`."""
-    for pause in _CANCEL_PAUSES:
-        try:
-            return call()
-        except UpstreamError as error:
-            if error.status == 404:
-                return None
-            if not error.network and error.status < 500 and error.status != 429:
-                raise
-        time.sleep(pause)
-    return call()
-
-
 def _job(stage: StageView[RunJobContext]) -> tuple[str, str]:
     jobs: Any = stage.raw.get("deploy.jobs")
     named = [(location, name) for location, names in cast(JsonMap, jobs or {}).items() for name in names or []]
@@ -220,18 +170,6 @@ def _job(stage: StageView[RunJobContext]) -> tuple[str, str]:
     if len(named) > 1:
         raise TaskFailure(f"At most one job can be run and monitored at a time (there are {len(named)}).")
     return str(named[0][0]), str(named[0][1])
-
-
-def _application(stage: StageView[RunJobContext]) -> str:
-    moniker = stage.context.moniker or {}
-    return str(moniker.get("app") or stage.context.application or stage.application)
-
-
-def _path(stage: StageView[RunJobContext], *place: str) -> str:
-    parts = (stage.context.account_name, *place)
-    return f"/applications/{quote(_application(stage), safe='')}/jobs/" + "/".join(
-        quote(part, safe="") for part in parts
-    )
 
 
 def _properties(
@@ -252,7 +190,7 @@ def _properties(
     if isinstance(found, dict) and found:
         return cast(JsonMap, found)
     raise TaskFailure(
-        f"Expected properties file: {file} in job: {job.get('name')}, application: {_application(stage)}, "
+        f"Expected properties file: {file} in job: {job.get('name')}, application: {application_of(stage)}, "
         f"location: {location}, account: {stage.context.account_name} but it was either missing, empty or contained "
         f"invalid syntax{why}",
         exception_type="ConfigurationException",
@@ -262,12 +200,14 @@ def _properties(
 
 def _of_pod(stage: StageView[RunJobContext], services: Services, job: JsonMap, location: str) -> Any:
     """Ask the pod that succeeded itself: a Job's log may be that of another of its pods."""
-    pods = (str(pod.get("name")) for pod in maps(job.get("pods")) if (pod.get("status") or {}).get("phase") == ENDED[0])
+    pods = (
+        str(pod.get("name")) for pod in maps(job.get("pods")) if (pod.get("status") or {}).get("phase") == "Succeeded"
+    )
     pod = next(pods, None)
     if pod is None:
         return None
     parts = (stage.context.account_name, location, pod, str(stage.context.property_file))
-    application = quote(_application(stage), safe="")
+    application = quote(application_of(stage), safe="")
     place = "/".join(quote(part, safe="") for part in parts)
     return services.clouddriver.get(f"/applications/{application}/kubernetes/pods/{place}")
 

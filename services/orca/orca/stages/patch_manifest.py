@@ -9,6 +9,7 @@ from orca.execution.model import JsonMap
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import Services, StageContext, StageView, TaskFailure, TaskResult, io_task, stage, succeeded
 from orca.stages.manifest_evaluation import ManifestSource, evaluate_manifests, written_keys
+from orca.stages.manifest_stability import wait_until_stable
 from orca.stages.manifest_tasks import (
     TASKS,
     ManifestStage,
@@ -16,7 +17,6 @@ from orca.stages.manifest_tasks import (
     promote_outputs,
     require_target,
     resolve_target,
-    wait_until_stable,
 )
 from orca.stages.operations import (
     SUBMIT_BACKOFF_MS,

@@ -13,9 +13,10 @@ from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.expressions import PipelineExpressions
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import Stage, StageView, TaskFailure, stage
+from orca.stages.job_cancellation import delete_unended
 from orca.stages.job_context import RunJobContext
 from orca.stages.job_settings import JobSettings, PreconfiguredJob
-from orca.stages.job_tasks import consume_artifact, delete_unended, monitor_job, run_job, wait_for_job
+from orca.stages.job_tasks import consume_artifact, monitor_job, run_job, wait_for_job
 from orca.stages.manifest_tasks import promote_outputs
 from orca.stages.run_job import RunJob, job_tasks
 

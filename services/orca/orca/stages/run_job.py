@@ -6,8 +6,9 @@ from typing import Any, cast
 from orca.execution.model import JsonMap
 from orca.stages.bind_artifacts import bind_produced_artifacts
 from orca.stages.definition import StageView, TaskSpec, stage
+from orca.stages.job_cancellation import delete_unended
 from orca.stages.job_context import RunJobContext
-from orca.stages.job_tasks import TRIES, consume_artifact, delete_unended, monitor_job, run_job, wait_for_job
+from orca.stages.job_tasks import TRIES, consume_artifact, monitor_job, run_job, wait_for_job
 from orca.stages.manifest_evaluation import written_keys
 from orca.stages.manifest_tasks import ManifestStage, promote_outputs
 

@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from orca.stages.definition import StageView, stage
+from orca.stages.manifest_stability import wait_until_stable
 from orca.stages.manifest_tasks import (
     ManifestStage,
     TargetContext,
     act,
     require_target,
     resolve_target,
-    wait_until_stable,
 )
 from orca.stages.operations import monitor_operation
 

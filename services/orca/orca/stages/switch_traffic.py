@@ -1,13 +1,13 @@
 """`enableManifest`, `disableManifest`: put a workload behind its services, or take it from there."""
 
 from orca.stages.definition import StageView, stage
+from orca.stages.manifest_stability import wait_until_stable
 from orca.stages.manifest_tasks import (
     ManifestStage,
     TargetContext,
     act,
     require_target,
     resolve_target,
-    wait_until_stable,
 )
 from orca.stages.operations import monitor_operation
 
