@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any, cast
 
 import httpx2
@@ -18,6 +19,7 @@ _PAUSE_SECONDS = 0.1
 _SETTLES_SECONDS = 20.0
 _PLACE = re.compile(r"\{\{([^{}]+)\}\}")
 _BATCH = 50
+_ANOTHER_DAY = timedelta(days=3)
 
 
 class _Impossible(Exception):
@@ -96,14 +98,18 @@ def _address(peer: Peer, case: str) -> str:
     return f"{peer.url.replace('127.0.0.1', 'localhost')}/{case}"
 
 
-def _fill(value: Any, value_of: Callable[[str], str]) -> Any:
-    """Put in what the placeholders of a document stand for."""
+def _fill(value: Any, value_of: Callable[[str], Any]) -> Any:
+    """Put in what the placeholders of a document stand for; a text that is one placeholder becomes its value."""
     if isinstance(value, dict):
         items = cast(JsonObject, value).items()
         return {_fill(key, value_of): _fill(each, value_of) for key, each in items}
     if isinstance(value, list):
         return [_fill(each, value_of) for each in cast(list[Any], value)]
-    return _PLACE.sub(lambda found: value_of(found[1]), value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if whole := _PLACE.fullmatch(value):
+        return value_of(whole[1])
+    return _PLACE.sub(lambda found: str(value_of(found[1])), value)
 
 
 class _Run:
@@ -262,14 +268,16 @@ class _Run:
     # --- placeholders
 
     def _filled(self, value: Any) -> Any:
-        """Put in what is known only now: `{{server}}`, `{{case}}`, `{{main}}` (an id), `{{main.1}}` (a stage's id)."""
+        """Put in what is known only now: `{{server}}`, `{{main}}` (an execution's id), `{{main.1}}` (a stage's id) …."""
         return _fill(value, self._value_of)
 
-    def _value_of(self, text: str) -> str:
+    def _value_of(self, text: str) -> Any:
         if text == "server":
             return _address(self._peer, self.case.name)
         if text == "case":
             return self.case.name
+        if text == "another day":
+            return (date.today() + _ANOTHER_DAY).isoweekday() % 7 + 1
         name, _, ref = text.partition(".")
         if name not in self.names:
             raise _Impossible(f"{text}: there is no execution named {name}")
