@@ -127,9 +127,9 @@ def restart(
     top.context["restartDetails"] = {"restartedBy": user, "restartTime": now} | (
         {"previousException": previous} if previous is not None else {}
     )
+    top.context.update(extra or {})
     for stage in reset:
         _reset(stage, catalogue)
-    top.context.update(extra or {})
     _refresh_preconditions(execution, config or {})
     ended = max((stage.end_time or 0 for stage in execution.stages), default=0)
     execution.status, execution.start_time = Status.RUNNING, max(now, ended + 1)
