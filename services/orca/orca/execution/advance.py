@@ -280,7 +280,7 @@ class _Engine:
         """The final status of a stage whose tasks have ended; `None` while synthetic stages have to run."""
         status = self.computed_status(stage)
         ended_well = not status.is_halt
-        if ended_well and "after" not in stage.planned and "failure" not in stage.planned:
+        if ended_well and not self.is_over and stage.planned.isdisjoint({"after", "failure"}):
             self.plan_after(stage)
             status = self.computed_status(stage)
         after = self.execution.children(stage, AFTER)

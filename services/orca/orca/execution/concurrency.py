@@ -98,7 +98,8 @@ class Turns:
             )
             count: int = cast("tuple[int]", running.fetchone())[0]
             rows: list[tuple[str, EpochMillis, bool]] = cast(Any, waiting.fetchall())
-        own = (execution.build_time or 0, execution.id)
+        since = next((since for each, since, _ in rows if each == execution.id), execution.build_time or 0)
+        own = (since, execution.id)
         others = [((since, each), each) for each, since, superseded in rows if each != execution.id and not superseded]
         return Queue(
             running=count,
@@ -107,11 +108,11 @@ class Turns:
             superseded=any(superseded for each, _, superseded in rows if each == execution.id),
         )
 
-    def join(self, execution: Execution) -> None:
-        """Let an execution wait."""
+    def join(self, execution: Execution, since: EpochMillis | None = None) -> None:
+        """Let an execution wait, in the place of who came at `since` (when it was made, if not said)."""
         self._raw.execute(
             "INSERT INTO waiting (execution_id, pipeline_config_id, since) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [execution.id, execution.pipeline_config_id, execution.build_time or 0],
+            [execution.id, execution.pipeline_config_id, since or execution.build_time or 0],
         )
 
     def leave(self, execution_id: str) -> None:

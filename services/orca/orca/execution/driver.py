@@ -20,6 +20,7 @@ from orca.bell import Bell
 from orca.execution.advance import advance, answer
 from orca.execution.changes import Advance, execution_event, updated_event
 from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.failures import is_worth_retrying
 from orca.execution.forced import force_cancel
 from orca.execution.measures import given_up, measure
 from orca.execution.model import Execution
@@ -174,11 +175,12 @@ class Driver:
 
     def _write(self, store: ExecutionStore, locked: Locked, out: Advance) -> None:
         execution = locked.execution
-        store.save(locked.loaded, out.dirty, out.removed, head=out.execution_changed)
-        store.publish(out.events)
-        measure(execution, out.events, self.catalogue.types)
         due = None if execution.status.is_complete else out.wake_at
-        store.set_due(execution.id, due, locked.now)
+        with store.together():
+            store.save(locked.loaded, out.dirty, out.removed, head=out.execution_changed)
+            store.publish(out.events)
+            store.set_due(execution.id, due, locked.now)
+        measure(execution, out.events, self.catalogue.types)
 
     def _take_back_lost(self, locked: Locked) -> set[str]:
         """Find tasks under way that no worker has any more: they run again, as a new attempt."""
@@ -297,9 +299,12 @@ class Driver:
         return (effects.mine, locked.execution) if effects.mine else None
 
     def cleaned_up(self, execution_id: str, key: IoKey, owner: str, outcome: Outcome | None) -> None:
-        """Note that a stage's clean-up has run, with what it has to tell."""
+        """Note that a stage's clean-up has run, with what it has to tell; one that may work later is tried again."""
         with self.database.begin() as connection:
             store = ExecutionStore(connection)
+            if isinstance(outcome, BaseException) and is_worth_retrying(outcome):
+                store.put_back(execution_id, key, owner, self._again_ms)
+                return
             locked = store.lock(execution_id, wait=True)
             if locked is None or not store.release(execution_id, key, owner):
                 return

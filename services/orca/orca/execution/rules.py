@@ -69,13 +69,16 @@ def execution_status(execution: Execution) -> Status | None:
     Beyond Orca's rules: a cancelled execution in which nothing runs any more is over, and so is one
     in which nothing runs and nothing can ever start (a requisite that doesn't exist, a cycle). A stage
     that failed before the execution was restarted doesn't end it while others go on (in Orca only the end
-    of a stage makes it look at the execution's).
+    of a stage makes it look at the execution's). One that a person cancels ends CANCELED, whichever of its
+    stages ends first and how.
     """
     top = execution.top_level_stages()
     statuses = {stage.status for stage in top}
     if all(status.lets_next_start for status in statuses):
         return Status.SUCCEEDED
     ended_now = {stage.status for stage in top if not _is_from_before(execution, stage)}
+    if execution.canceled and not ended_now.isdisjoint({Status.TERMINAL, Status.CANCELED}):
+        return Status.CANCELED
     if Status.TERMINAL in ended_now:
         return Status.TERMINAL
     if Status.CANCELED in ended_now:

@@ -1,5 +1,6 @@
 """Changing executions: each change is one transaction under the execution's lock, and rings afterwards."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,19 +12,26 @@ from kork.identity import Identity
 from orca.bell import Bell, Run
 from orca.execution import operations
 from orca.execution.changes import Event, end_phase, execution_event, stage_event, updated_event
-from orca.execution.concurrency import Turn, Turns, decide
+from orca.execution.concurrency import Turns
 from orca.execution.explain import explain
 from orca.execution.forced import force_cancel, force_complete
 from orca.execution.listing import Executions
 from orca.execution.model import Execution, ExecutionType, JsonMap, StageExecution
 from orca.execution.parents import embed_parents
+from orca.execution.rules import must_wait_for_others
 from orca.execution.situation import read_situation
 from orca.execution.status import Status
 from orca.execution.store import CANCEL_TASK, ExecutionStore, IoKey, Locked
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 
+_PATIENCE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.1
 _KINDS: dict[ExecutionType, str] = {"PIPELINE": "pipeline", "ORCHESTRATION": "orchestration"}
+
+
+class StillCleaningUp(Conflict):
+    """409: a stage can't begin again before the clean-up of its last run has ended."""
 
 
 def missing(kind: ExecutionType | None, execution_id: str) -> NotFound:
@@ -100,16 +108,28 @@ class ExecutionService:
         return locked.execution
 
     def restart_stage(self, execution_id: str, stage_id: str, config: JsonMap, user: str) -> Execution:
-        """Run a stage, and those after it, again; the parent pipeline's stage that waited for it too."""
+        """Run a stage, and those after it, again; the parent pipeline's stage that waited for it too.
+
+        Raises `Conflict` when what the stage started is still being cleaned up, or when too many executions
+        of the pipeline wait already.
+        """
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._restart_now(execution_id, stage_id, config, user)
+            except StillCleaningUp:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _restart_now(self, execution_id: str, stage_id: str, config: JsonMap, user: str) -> Execution:
         with self._database.begin() as connection:
             store = ExecutionStore(connection)
             locked = _locked(store, "PIPELINE", execution_id)
             self._restart(store, locked, stage_id, user, config, None)
-            rung = [execution_id]
-            if self._wait_for_turn(Turns(connection), locked.execution):
+            if self._waits_for_turn(Turns(connection), locked):
                 store.save(locked.loaded, [], [], head=True)
-            else:
-                rung += self._restart_parent(store, locked.execution, user)
+            rung = [execution_id, *self._restart_parent(store, locked.execution, user)]
             embed_parents(store, locked.loaded)
         self._bell.advance(rung)
         return locked.execution
@@ -195,21 +215,31 @@ class ExecutionService:
         changed = {stage.id for stage in reset} | {
             stage.id for stage in execution.stages if stage.type == "checkPreconditions"
         }
-        store.drop_io(execution.id, [stage.id for stage in (*reset, *gone)])
+        touched = {stage.id for stage in (*reset, *gone)}
+        if any(held in touched and task_id == CANCEL_TASK for held, task_id, _ in locked.io):
+            raise StillCleaningUp(
+                f"What the stage started in its last run is still being cleaned up (execution {execution.id});"
+                " restart it in a moment"
+            )
+        store.drop_io(execution.id, list(touched))
         store.save(locked.loaded, changed, [stage.id for stage in gone], head=True)
         store.publish([updated_event(execution)])
         store.make_due([execution.id], locked.now)
 
-    def _wait_for_turn(self, turns: Turns, execution: Execution) -> bool:
-        """Put a restarted execution into its pipeline's queue when others run."""
+    def _waits_for_turn(self, turns: Turns, locked: Locked) -> bool:
+        """Put a restarted execution into its pipeline's queue, as the newest, when others run."""
+        execution = locked.execution
         if execution.pipeline_config_id is None or not (execution.limit_concurrent or execution.max_concurrent > 0):
             return False
-        turns.lock(execution.pipeline_config_id)
-        decision = decide(execution, turns.queue_for(execution), self._settings.executions.max_waiting)
-        if decision.turn is not Turn.WAIT:
+        now = turns.lock(execution.pipeline_config_id)
+        queue = turns.queue_for(execution)
+        if not must_wait_for_others(queue.running, execution):
             return False
+        waiting = len(queue.older) + len(queue.newer)
+        if waiting >= self._settings.executions.max_waiting:
+            raise Conflict(f"Too many executions ({waiting}) already waiting to start; restart the stage later")
         execution.status = Status.NOT_STARTED
-        turns.join(execution)
+        turns.join(execution, now)
         return True
 
     def _restart_parent(self, store: ExecutionStore, execution: Execution, user: str) -> list[str]:

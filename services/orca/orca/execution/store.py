@@ -5,6 +5,7 @@ round trip (psycopg's pipeline).
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -88,6 +89,10 @@ class ExecutionStore:
     def __init__(self, connection: Connection) -> None:
         self._sqlalchemy = connection
         self._raw = cast("psycopg.Connection[tuple[Any, ...]]", connection.connection.driver_connection)
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Send the statements of a block in one round trip; what fails in them is raised at its end."""
+        return self._raw.pipeline()
 
     def insert(self, execution: Execution) -> bool:
         """Add an execution with its stages and the current trail; False when there is one of this id already."""
@@ -247,6 +252,16 @@ class ExecutionStore:
             [execution_id, *key, owner],
         )
         return cursor.rowcount == 1
+
+    def put_back(self, execution_id: str, key: IoKey, owner: str, pause_ms: int) -> None:
+        """Give an I/O task back to be taken again after a pause that grows with its attempts."""
+        stage_id, task_id, attempt = key
+        self._raw.execute(
+            "UPDATE io_task SET owner = NULL, attempt = attempt + 1,"
+            " lease_until = (extract(epoch FROM clock_timestamp()) * 1000)::bigint + %s"
+            " WHERE execution_id = %s AND stage_id = %s AND task_id = %s AND attempt = %s AND owner = %s",
+            [pause_ms * attempt, execution_id, stage_id, task_id, attempt, owner],
+        )
 
     def renew(self, owners: Sequence[str], lease_ms: int) -> None:
         """Prolong leases."""
