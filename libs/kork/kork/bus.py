@@ -10,16 +10,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
+import psycopg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kork.clock import EpochMillis, now_ms
-from kork.database import Database, is_outage, notify
+from kork.database import Database, is_outage
 from kork.ids import new_ulid
 from kork.telemetry import counter, gauge, log
 from kork.trail import Trail, current_trail, follow
@@ -34,6 +35,14 @@ _BLOCK_MS = 30_000
 _BACKOFF_SECONDS = 1.0
 _GATHER_SECONDS = 0.01
 _PRUNE_SECONDS = 60.0
+_PUBLISH = """
+    WITH added AS (
+        INSERT INTO outbox (id, stream, type, key, payload, created_at, trail)
+        SELECT e.id, e.stream, e.type, e.key, e.payload, e.at, %s::json
+        FROM json_to_recordset(%s::json) AS e(id text, stream text, type text, key text, payload json, at bigint)
+        RETURNING seq)
+    SELECT pg_notify(%s, '') FROM (SELECT count(*) FROM added) AS counted
+"""
 
 _relayed = counter("bus_relayed_total", "Events carried from the outbox to Redis", "schema")
 _handled = counter("bus_handled_total", "Events handled by a consumer", "group", "result")
@@ -131,16 +140,10 @@ class Outbox:
         ]
         if not rows:
             return []
-        connection.execute(
-            text(
-                "INSERT INTO outbox (id, stream, type, key, payload, created_at, trail)"
-                " SELECT e.id, e.stream, e.type, e.key, e.payload, e.at, CAST(:trail AS json)"
-                " FROM json_to_recordset(CAST(:rows AS json))"
-                " AS e(id text, stream text, type text, key text, payload json, at bigint)"
-            ),
-            {"rows": orjson.dumps(rows).decode(), "trail": orjson.dumps(trail).decode() if trail else None},
-        )
-        notify(connection, OUTBOX_CHANNEL)
+        # By psycopg itself: the caller may send it together with other statements (a pipeline).
+        raw = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        written = orjson.dumps(trail).decode() if trail else None
+        raw.execute(_PUBLISH, [written, orjson.dumps(rows).decode(), OUTBOX_CHANNEL])
         return [row["id"] for row in rows]
 
 
