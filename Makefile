@@ -50,7 +50,7 @@ lint: setup ## check style, format and what may import what
 types: setup ## check types
 	$(BIN)/pyright
 
-bench: setup ## measure speed and size; prints `name value unit` lines
+bench: setup ## measure speed and size (ARGS=million: over a long history); prints `name value unit` lines
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lock: $(UV) ## resolve the dependencies anew and pin them in requirements.lock

@@ -1,8 +1,10 @@
 """Figures, how they are printed, and how they stand beside a real Orca's."""
 
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,14 @@ def table(figures: Iterable[Figure]) -> str:
         orca = f"{each.orca:g}" if each.orca else ""
         rows.append(f"| `{each.name}` | {each.value:.4g} | {each.unit} | {each.goal} | {orca} | {each.ratio} |")
     return "\n".join(rows)
+
+
+def write_part(page: Path, command: str, text: str) -> None:
+    """Replace the part of a page that a command has written, or add it; the rest stays."""
+    heading = f"## `{command}`"
+    old = page.read_text()
+    part = f"{heading}\n\n{text}\n"
+    pattern = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    there = pattern.search(old)
+    new = pattern.sub(lambda _: part + "\n", old) if there else f"{old.rstrip()}\n\n{part}"
+    page.write_text(new.rstrip() + "\n")

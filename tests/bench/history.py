@@ -7,6 +7,7 @@ small ones. One of 200 applications has half of all executions.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import LiteralString, cast
 
 import psycopg
 
@@ -77,33 +78,35 @@ def write_history(url: str, executions: int) -> Size:
         for first in range(0, executions, _STEP):
             last = min(first + _STEP, executions) - 1
             values = {"first": first, "last": last, "now": row[0], "total": executions}
-            connection.execute(_EXECUTIONS, values)
+            connection.execute(cast(LiteralString, _EXECUTIONS), values)
             connection.execute(_STAGES, values)
         connection.execute("VACUUM (ANALYZE) execution, stage")
         sizes = connection.execute(
-            "SELECT sum(pg_table_size(t)), sum(pg_indexes_size(t)) FROM unnest(ARRAY['execution', 'stage']::regclass[]) t"
+            "SELECT sum(pg_table_size(name)), sum(pg_indexes_size(name))"
+            " FROM unnest(ARRAY['execution', 'stage']::regclass[]) AS name"
         ).fetchone()
         assert sizes is not None
     return Size(int(sizes[0]), int(sizes[1]), time.monotonic() - started)
 
 
-def searches() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """The lists and searches that a long history must not slow down: a name, gate's path, the parameters."""
+def searches(executions: int) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """The lists and searches that a long history must not slow down: a name, the service, the path, parameters."""
     of_app, of_all = f"/applications/{BIG_APPLICATION}/executions/search", "/applications/*/executions/search"
-    yield "list_25", of_app, {"size": "25"}
-    yield "list_25_of_all", of_all, {"size": "25"}
-    yield "page_40", of_app, {"size": "25", "startIndex": "1000"}
-    yield "by_event", of_all, {"eventId": "event-123456"}
-    yield "by_event_unknown", of_all, {"eventId": "no such event"}
-    yield "by_status_rare", of_app, {"statuses": "CANCELED", "size": "25"}
-    yield "by_status_rare_of_all", of_all, {"statuses": "CANCELED", "size": "25"}
-    yield "by_status_running", of_all, {"statuses": "RUNNING", "size": "25"}
-    yield "by_trigger_type_rare", of_app, {"triggerTypes": "git", "size": "25"}
-    yield "by_trigger_type_unknown", of_app, {"triggerTypes": "pubsub", "size": "25"}
-    yield "by_name", of_app, {"pipelineName": "pipeline 7", "size": "25"}
-    yield "by_name_unknown", of_app, {"pipelineName": "no such pipeline", "size": "25"}
-    yield "pipelines_of_application", f"/applications/{BIG_APPLICATION}/pipelines", {"limit": "5", "expand": "false"}
-    yield "running_of_application", f"/applications/{BIG_APPLICATION}/pipelines", {"statuses": "RUNNING"}
-    yield "executions_of_pipeline", "/executions", {"pipelineConfigIds": f"{BIG_APPLICATION}-7", "limit": "25"}
-    yield "tasks_of_application", f"/applications/{BIG_APPLICATION}/tasks", {"limit": "25"}
-    yield "tasks_100", "/tasks", {"limit": "100"}
+    pipelines, tasks = f"/applications/{BIG_APPLICATION}/pipelines", f"/applications/{BIG_APPLICATION}/tasks"
+    yield "list_25", "gate", of_app, {"size": "25"}
+    yield "list_25_of_all", "gate", of_all, {"size": "25"}
+    yield "page_40", "gate", of_app, {"size": "25", "startIndex": "1000"}
+    yield "by_event", "gate", of_all, {"eventId": f"event-{executions // 3}"}
+    yield "by_event_unknown", "gate", of_all, {"eventId": "no such event"}
+    yield "by_status_rare", "gate", of_app, {"statuses": "CANCELED", "size": "25"}
+    yield "by_status_rare_of_all", "gate", of_all, {"statuses": "CANCELED", "size": "25"}
+    yield "by_status_running", "gate", of_all, {"statuses": "RUNNING", "size": "25"}
+    yield "by_trigger_type_rare", "gate", of_app, {"triggerTypes": "git", "size": "25"}
+    yield "by_trigger_type_unknown", "gate", of_app, {"triggerTypes": "pubsub", "size": "25"}
+    yield "by_name", "gate", of_app, {"pipelineName": "pipeline 7", "size": "25"}
+    yield "by_name_unknown", "gate", of_app, {"pipelineName": "no such pipeline", "size": "25"}
+    yield "pipelines_of_application", "gate", pipelines, {"limit": "5", "expand": "false"}
+    yield "running_of_application", "gate", pipelines, {"statuses": "RUNNING"}
+    yield "executions_of_pipeline", "gate", "/executions", {"pipelineConfigIds": f"{BIG_APPLICATION}-7", "limit": "25"}
+    yield "tasks_of_application", "gate", tasks, {"limit": "25"}
+    yield "tasks_100", "orca", "/tasks", {"limit": "100"}
