@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import httpx2 as httpx
 
@@ -73,6 +74,8 @@ class Renewed(httpx.Auth):
         self._lock = threading.Lock()
         self._issued: Issued | None = None
         self._renew_at: datetime | None = None
+        # Who waits for a program that hangs must not take the threads that others need.
+        self._one_thread = anyio.CapacityLimiter(1)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign a request; fetch new credentials once when these are refused."""
@@ -85,23 +88,29 @@ class Renewed(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign a request; fetch new credentials once when these are refused."""
-        issued = await anyio.to_thread.run_sync(self._current, None)
+        issued = self._fresh() or await self._current_aside(None)
         self._sign(request, issued)
         response = yield request
         if response.status_code == 401:
-            self._sign(request, await anyio.to_thread.run_sync(self._current, issued))
+            self._sign(request, await self._current_aside(issued))
             yield request
+
+    async def _current_aside(self, refused: Issued | None) -> Issued:
+        return await anyio.to_thread.run_sync(self._current, refused, limiter=self._one_thread, abandon_on_cancel=True)
 
     @staticmethod
     def _sign(request: httpx.Request, issued: Issued) -> None:
         if issued.token:
             request.headers["Authorization"] = f"Bearer {issued.token}"
 
+    def _fresh(self) -> Issued | None:
+        due = self._renew_at is not None and datetime.now(UTC) >= self._renew_at
+        return None if due else self._issued
+
     def _current(self, refused: Issued | None) -> Issued:
         with self._lock:
-            now = datetime.now(UTC)
-            known = self._issued
-            if known is None or known is refused or (self._renew_at is not None and now >= self._renew_at):
+            known = self._fresh()
+            if known is None or known is refused:
                 known = self._issued = self._issue()
-                self._renew_at = known.renew_at(now)
+                self._renew_at = known.renew_at(datetime.now(UTC))
             return known

@@ -2,8 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
+import anyio
+import anyio.to_thread
 from kork.app import run_sync
 from kork.background import end
 from kork.telemetry import log
@@ -22,6 +26,7 @@ from clouddriver.kubernetes.states import AccountStates
 from clouddriver.kubernetes.watch import Scope, WatchClient
 
 _log = log("clouddriver.account")
+T = TypeVar("T")
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _SETTLE_SECONDS = 0.1
@@ -37,6 +42,7 @@ class Supervisor:
         self._store = store
         self._states = states
         self._reported: object = None
+        self._one_thread = anyio.CapacityLimiter(1)
 
     async def run(self) -> None:
         """Watch until cancelled, or until the account is another process's."""
@@ -49,7 +55,7 @@ class Supervisor:
         failures = 0
         while True:
             try:
-                kinds = await run_sync(self._connect)
+                kinds = await self._aside(self._connect)
                 failures = 0
                 await self._watch(kinds)
             except KubernetesError as error:
@@ -64,11 +70,15 @@ class Supervisor:
             if failures:
                 await asyncio.sleep(_pause(failures))
 
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """Do what may hang with the account's cluster on a thread of its own: no other account, no API waits for it."""
+        return await anyio.to_thread.run_sync(work, limiter=self._one_thread, abandon_on_cancel=True)
+
     def _connect(self) -> Kinds:
         return self._account.client.rediscover()
 
     async def _watch(self, kinds: Kinds) -> None:
-        connection = await run_sync(self._account.connection)
+        connection = await self._aside(self._account.connection)
         client, board = WatchClient(connection), Board()
         inflow = Inflow(self._account.name, self._store)
         running: dict[ServedKind, asyncio.Future[None]] = {}
@@ -76,7 +86,7 @@ class Supervisor:
         looks = 0
         try:
             await persistently(lambda: run_sync(self._narrow))
-            while not await run_sync(connection.changed):
+            while not await self._aside(connection.changed):
                 for served in watched_kinds(self._account, kinds):
                     if served not in running:
                         scope = Scope(served)
@@ -85,7 +95,7 @@ class Supervisor:
                 await self._attend(client, board, [writer, *running.values()])
                 looks += 1
                 if looks % _REDISCOVER_LOOKS == 0 and board.trouble is None:
-                    kinds = await run_sync(self._connect)
+                    kinds = await self._aside(self._connect)
             _log.info("account.reconfigured", account=self._account.name)
         finally:
             await end(writer, *running.values())
@@ -130,7 +140,7 @@ class Supervisor:
                 await client.probe()
             except KubernetesError:
                 await asyncio.sleep(_pause(attempt))
-                if await run_sync(client.connection.changed):
+                if await self._aside(client.connection.changed):
                     return False
             else:
                 return True
