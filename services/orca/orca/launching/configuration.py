@@ -59,6 +59,8 @@ def read_trigger(pipeline: Document, user: Identity) -> Document:
     for key in _TRIGGER_LISTS:
         trigger[key] = as_list(trigger.get(key), f"'trigger.{key}'")
     for key in _TRIGGER_FLAGS:
+        if isinstance(trigger.get(key), dict | list):
+            raise BadRequest(f"'trigger.{key}' must be true or false, not {json_type(trigger[key])}.")
         trigger[key] = is_yes(trigger.get(key))
     return trigger
 
@@ -83,7 +85,7 @@ def without_template(pipeline: Document) -> Document:
 
 def check_enabled(pipeline: Document) -> None:
     """Refuse a pipeline that is switched off."""
-    if is_yes(pipeline.get("disabled")):
+    if _flag(pipeline, "disabled"):
         raise DisabledPipeline(
             f"Pipeline '{pipeline.get('name')}' in application '{pipeline.get('application')}' is disabled"
             " and cannot be started"
@@ -119,9 +121,9 @@ def make_pipeline(
         name=_text(pipeline, "name"),
         pipeline_config_id=_text(pipeline, "id") or None,
         root_id=_text(pipeline, "rootId") or None,
-        limit_concurrent=is_yes(pipeline.get("limitConcurrent")),
+        limit_concurrent=_flag(pipeline, "limitConcurrent"),
         max_concurrent=_number(pipeline, "maxConcurrentExecutions") or 0,
-        keep_waiting=is_yes(pipeline.get("keepWaitingPipelines")),
+        keep_waiting=_flag(pipeline, "keepWaitingPipelines"),
         start_time_expiry=_number(pipeline, "startTimeExpiry"),
         initial_config=_object(pipeline, "initialConfig") or {},
         spel_evaluator=_text(pipeline, "spelEvaluator"),
@@ -190,6 +192,12 @@ def _finished(execution: Execution, trigger: Document, user: Identity, origin: s
     execution.authentication = authority_of(user)
     execution.number()
     return execution
+
+
+def _flag(document: Document, key: str) -> bool:
+    if isinstance(document.get(key), dict | list):
+        raise InvalidPipeline(f"'{key}' must be true or false, not {json_type(document[key])}.")
+    return is_yes(document.get(key))
 
 
 def _text(document: Document, key: str) -> str | None:

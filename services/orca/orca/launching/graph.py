@@ -6,6 +6,16 @@ from typing import Any, cast
 from kork.documents import Document, as_list, as_object, json_type
 from kork.errors import BadRequest
 
+_FLAGS = (
+    "failPipeline",
+    "continuePipeline",
+    "completeOtherBranchesThenFail",
+    "failOnFailedExpressions",
+    "markSuccessfulOnTimeout",
+    "restrictExecutionDuringTimeWindow",
+    "sendNotifications",
+)
+_DURATIONS = ("stageTimeoutMs", "backoffPeriodMs")
 ILLEGAL_ARGUMENT = "java.lang.IllegalArgumentException"
 
 
@@ -69,6 +79,25 @@ def _check_stage(stage: Document, where: str) -> None:
     for key in ("stageEnabled", "restrictedExecutionWindow"):
         if not isinstance(stage.get(key), dict | str | None):
             raise InvalidPipeline(f"{key} must be an object, not {json_type(stage[key])}: {where}, {name_of(stage)}")
+    for key in _FLAGS:
+        if isinstance(stage.get(key), dict | list):
+            raise InvalidPipeline(
+                f"{key} must be true or false, not {json_type(stage[key])}: {where}, {name_of(stage)}"
+            )
+    for key in _DURATIONS:
+        if not _is_duration(stage.get(key)):
+            raise InvalidPipeline(
+                f"{key} must be a number of milliseconds, not {stage[key]!r:.100}: {where}, {name_of(stage)}"
+            )
+
+
+def _is_duration(value: Any) -> bool:
+    """Say whether a value is a duration in ms, absent, or an expression that may become one."""
+    if isinstance(value, str):
+        return not value.strip() or "${" in value or value.strip().isdigit()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0 <= value < 2**53
+    return value is None
 
 
 def _check_graph(stages: list[Document], where: str) -> None:
