@@ -115,6 +115,34 @@ def test_a_parent_runs_a_templated_child(gennaker: Command, gate: Gate, applicat
     assert gate.get("executions", "failedStages", executionId=parent["id"]) == []
 
 
+def test_a_trigger_of_the_template_starts_the_pipelines_that_use_it(
+    gennaker: Command, gate: Gate, application: str, id: str, wait_until: Any
+):
+    def with_hook(source: str) -> Json:
+        made = template(id)
+        hook = {"type": "webhook", "enabled": True, "source": source}
+        return made | {"pipeline": made["pipeline"] | {"triggers": [hook]}}
+
+    def runs() -> list[Json]:
+        return gate.get("applications", application, "pipelines", limit=10)
+
+    def call_until(source: str, count: int) -> None:
+        def started() -> bool:
+            gate.post("webhooks", "webhook", source, body={})
+            return len(runs()) >= count
+
+        wait_until(started, timeout=60)
+
+    first, second = f"first-{id}", f"second-{id}"
+    gennaker.ok("pipeline-template", "save", "-", given=with_hook(first))
+    gennaker.ok("pipeline", "save", "-", given=used(gennaker, id, application, "hooked", "--set", "what=hook"))
+    call_until(first, 1)
+    gennaker.ok("pipeline-template", "save", "-", given=with_hook(second))
+    before = len(runs())
+    call_until(second, before + 1)
+    assert {each["trigger"]["source"] for each in runs()} == {first, second}
+
+
 def test_what_is_wrong_with_a_use_is_told_before_and_when_it_starts(
     gennaker: Command, gate: Gate, application: str, id: str, wait_until: Any
 ):

@@ -22,6 +22,7 @@ from echo.notifications.catalogue import SenderCatalogue
 from echo.notifications.deliverer import Deliverer
 from echo.notifications.endpoints import notification_router
 from echo.pipelines.sync import PipelineSync
+from echo.pipelines.templates import TemplatePlanner
 from echo.retention import forget_old
 from echo.schedule.endpoints import schedule_router
 from echo.schedule.scheduler import Scheduler
@@ -42,7 +43,8 @@ def create_app(settings: EchoSettings) -> FastAPI:
     redis = Redis.from_url(settings.redis.url, socket_timeout=2, socket_connect_timeout=2)
     triggers, senders, bells = TriggerCatalogue.load(), SenderCatalogue.load(), Bells(database)
     events = EventService(database, settings, triggers)
-    pipelines = PipelineSync(database, front50, settings, triggers, events, bells[PIPELINES])
+    templates = TemplatePlanner(orca)
+    pipelines = PipelineSync(database, front50, templates, settings, triggers, events, bells[PIPELINES])
     manual = ManualStarts(database, front50, settings, triggers)
     applications = ApplicationReceivers(front50)
     handler = BusHandler(settings, triggers, events, applications)

@@ -45,6 +45,11 @@ class PipelineStore:
             text("SELECT COALESCE((SELECT max(updated_at) FROM pipeline), 0) FROM pipeline_load")
         ).scalar()
 
+    def versions(self) -> dict[str, EpochMillis]:
+        """Give which version of each pipeline is remembered, by id: when front50 stored it (ms)."""
+        rows = self._connection.execute(text("SELECT id, updated_at FROM pipeline WHERE NOT deleted"))
+        return {row.id: row.updated_at for row in rows}
+
     def set_loaded(self) -> None:
         """Note that all pipelines have been read."""
         self._connection.execute(
@@ -90,7 +95,7 @@ class PipelineStore:
 
         With `again` the same version is taken once more, so that its triggers are looked at afresh.
         """
-        id, updated_at = _key(pipeline["id"]), _updated_at(pipeline)
+        id, saved_at = _key(pipeline["id"]), updated_at(pipeline)
         taken = self._connection.execute(
             text(
                 "INSERT INTO pipeline (id, application, name, body, updated_at, written_at)"
@@ -106,7 +111,7 @@ class PipelineStore:
                 "application": _key(str(pipeline.get("application", ""))),
                 "name": _key(str(pipeline.get("name", ""))),
                 "body": write_json(pipeline).decode(),
-                "updated": updated_at,
+                "updated": saved_at,
                 "now": now_ms(),
                 "again": again,
             },
@@ -188,7 +193,8 @@ def _key(text: str) -> str:
     return text.strip().lower()
 
 
-def _updated_at(pipeline: Document) -> EpochMillis:
+def updated_at(pipeline: Document) -> EpochMillis:
+    """Give when front50 stored a pipeline (ms)."""
     try:
         return int(pipeline.get("updateTs") or 0)
     except (TypeError, ValueError):

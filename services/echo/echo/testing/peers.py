@@ -38,7 +38,10 @@ class Peer:
 
 
 class OrcaPeer(Peer):
-    """Takes executions. `refusal` is the status with which it refuses; `failed` is what `/fail` was told."""
+    """Takes executions. `refusal` is the status with which it refuses; `failed` is what `/fail` was told.
+
+    `templates` says what each template adds to the pipelines that use it, by its reference, or an error's status.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,6 +50,7 @@ class OrcaPeer(Peer):
         self.users: dict[str, str] = {}
         self.failed: list[dict[str, Any]] = []
         self.refusal: int | None = None
+        self.templates: dict[str, dict[str, Any] | int] = {}
         self.deaf = 0
 
     @property
@@ -79,7 +83,16 @@ class OrcaPeer(Peer):
             found = self.executions.get(request.path_params["id"])
             return JSONResponse(found) if found else JSONResponse({"message": "not found"}, status_code=404)
 
+        async def plan(request: Request) -> Response:
+            body = await request.json()
+            added = self.templates.get(body["template"]["reference"], 400)
+            if isinstance(added, int):
+                return JSONResponse({"message": "no plan"}, status_code=added)
+            merged = {key: [*value, *body.get(key, [])] for key, value in added.items()}
+            return JSONResponse({key: value for key, value in body.items() if key != "template"} | merged)
+
         return [
+            Route("/v2/pipelineTemplates/plan", plan, methods=["POST"]),
             Route("/orchestrate", orchestrate, methods=["POST"]),
             Route("/fail", fail, methods=["POST"]),
             Route("/pipelines/{id}", get),

@@ -93,6 +93,8 @@ class TemplateService:
         for key, version in others:
             if "digest" not in version or store.find(key) is None:
                 store.save(key, version, user)
+        for pipeline in _dependents(store, body["id"]):
+            store.announce(pipeline)
         return _present(saved)
 
 

@@ -1,5 +1,6 @@
 """Where templates are kept."""
 
+from kork.bus import Outbox
 from kork.clock import now_ms
 from kork.documents import Document, write_json
 from sqlalchemy import Connection, text
@@ -72,6 +73,11 @@ class TemplateStore:
             ),
             {"id": _normal(key), "by": user, "now": now_ms()},
         )
+
+    def announce(self, pipeline: Document) -> None:
+        """Tell that what a pipeline stands for has changed with its template."""
+        told = {key: pipeline[key] for key in ("id", "application", "name")}
+        Outbox.publish(self._connection, "front50.changes", "pipeline.saved", told, key=pipeline["id"])
 
     def templated_pipelines(self) -> list[Stored]:
         """List the pipelines that use templates."""
