@@ -60,6 +60,9 @@ def unknown(on: str) -> JsonMap:
         ("${#stage('pipeline 3').outputs.containsKey('x')}", unknown("the outputs of stage 'pipeline 3' (3)")),
         ("${buildNumber}", unknown("the outputs of stage 'pipeline 3' (3)")),
         ("a ${buildNumber} b", unknown("the outputs of stage 'pipeline 3' (3)")),
+        ("${#stage(#root.execution, 'wait 2').name}", {"outcome": "value", "value": "wait 2"}),
+        ("${deployedServerGroups[0].region}", unknown("the outputs of stage 'pipeline 3' (3)")),
+        ("${scmInfo.branch}", unknown("the outputs of stage 'pipeline 3' (3)")),
         ("${execution.startTime}", unknown("the execution's startTime")),
         ("${execution.name}", {"outcome": "value", "value": "p"}),
         ("${execution.stages[1].status}", unknown("the status of stage 'wait 2' (2)")),
@@ -107,6 +110,18 @@ def test_variables_are_known_ahead_as_far_as_they_go():
     assert text_of(planned["5"])["outcome"] == "unknown"
     outcomes = {text.path: text.outcome for text in planned["3"].evaluated.texts}
     assert outcomes == {"variables[0].value": "unknown", "variables[1].value": "unknown"}
+
+
+def test_a_variable_sees_those_before_it():
+    planned = judged(
+        stage("0", "pipeline", application="app", pipeline="other"),
+        variables("1", ["0"], a="${2 + 1}", b="${a * 2}", c="${later}", d="${c} d"),
+        wait("2", ["1"], comments="${b}"),
+        spel_evaluator="v4",
+    )
+    outcomes = [(text.outcome, text.value, text.depends_on) for text in planned["1"].evaluated.texts]
+    unsettled = ("unknown", None, "the outputs of stage 'pipeline 0' (0)")
+    assert outcomes == [("value", 3, ""), ("value", 6, ""), unsettled, unsettled]
 
 
 @pytest.mark.parametrize(

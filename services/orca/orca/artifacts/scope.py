@@ -2,8 +2,11 @@
 
 from typing import Any, cast
 
+from spel import has_expression
+
 from orca.artifacts.model import Artifact, JsonMap, read_artifact, read_artifacts
 from orca.execution.model import Execution, StageExecution
+from orca.expressions.evaluator import StageExpressions
 
 
 def in_scope(execution: Execution, stage: StageExecution) -> list[Artifact]:
@@ -20,7 +23,8 @@ def in_scope(execution: Execution, stage: StageExecution) -> list[Artifact]:
 def bound_by_id(execution: Execution, stage: StageExecution, id: str) -> Artifact | None:
     """Find what the expected artifact `id` is bound to, as seen from a stage; nearest first, the trigger last.
 
-    An artifact without an account takes that of the pattern it matched.
+    An artifact without an account takes that of the pattern it matched; expressions in it (of a default one) are
+    evaluated as the stage sees them. Source: Orca's `ArtifactUtils.getBoundArtifactForStage`.
     """
     for listed in execution.lookup_all(stage, "resolvedExpectedArtifacts"):
         if not isinstance(listed, list):
@@ -31,8 +35,15 @@ def bound_by_id(execution: Execution, stage: StageExecution, id: str) -> Artifac
             expected = cast(JsonMap, each)
             bound = expected.get("boundArtifact")
             if expected.get("id") == id and bound:
-                return _with_account(read_artifact(bound, "boundArtifact"), expected.get("matchArtifact"))
+                found = _with_account(read_artifact(bound, "boundArtifact"), expected.get("matchArtifact"))
+                return _evaluated(execution, stage, found)
     return None
+
+
+def _evaluated(execution: Execution, stage: StageExecution, artifact: Artifact) -> Artifact:
+    if not has_expression(artifact):
+        return artifact
+    return read_artifact(StageExpressions(execution, stage).render(artifact), "boundArtifact")
 
 
 def artifacts_of(execution: Execution) -> list[Artifact]:

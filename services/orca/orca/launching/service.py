@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from kork.clock import now_ms
 from kork.database import Database
@@ -11,7 +11,7 @@ from kork.errors import BadRequest, SpinnakerError
 from kork.identity import Identity
 from kork.ids import new_ulid
 
-from orca.artifacts import resolve_for_start
+from orca.artifacts import artifacts_of, resolve_for_start
 from orca.bell import Bell
 from orca.execution.changes import execution_event, updated_event
 from orca.execution.concurrency import Turns
@@ -23,6 +23,7 @@ from orca.execution.store import ExecutionStore
 from orca.launching import configuration
 from orca.launching.graph import stages_of
 from orca.settings import OrcaSettings
+from orca.stages.served_execution import read_execution
 from orca.templates import Templates, evaluate_planned
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -49,6 +50,7 @@ class Launcher:
             return known
         execution_id = pipeline.get("executionId") or new_ulid()
         trigger = self._trigger(pipeline, user)
+        pipeline = _with_artifacts_of_parent(pipeline, trigger)
         known_so_far = configuration.without_template(pipeline)
         try:
             known_so_far = planned = self._from_template(pipeline, trigger, strict=False)
@@ -209,3 +211,13 @@ class Launcher:
             if store.insert(execution):
                 store.publish([execution_event(execution, "failed"), updated_event(execution)])
         return execution
+
+
+def _with_artifacts_of_parent(pipeline: Document, trigger: Document) -> Document:
+    """Hand on the artifacts of the execution that a repeated start names as its parent (`parentPipelineId`)."""
+    given: Any = pipeline.get("trigger")
+    parent: Any = trigger.get("parentExecution")
+    is_repeated = isinstance(given, dict) and "parentExecution" not in given and isinstance(parent, dict)
+    if not is_repeated or pipeline.get("receivedArtifacts"):
+        return pipeline
+    return pipeline | {"receivedArtifacts": artifacts_of(read_execution(cast(Document, parent)))}

@@ -9,7 +9,7 @@ from typing import Any
 
 from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.expressions.functions import functions_for
-from orca.expressions.root import shown_execution, shown_stage
+from orca.expressions.root import StageRoot, shown_execution, shown_stage
 
 _OF_THE_RUN = frozenset({"id", "startTime", "endTime", "status", "buildTime", "canceled", "paused"})
 _OF_A_RUN_STAGE = frozenset(
@@ -119,14 +119,28 @@ class Foresight:
         }
         own |= {name: _read_by_the_run(name) for name in _READS_ADDRESSES}
         own |= {name: self._searching(stage) for name in _SEARCH_OUTPUTS}
-        return real | {name: function for name, function in own.items() if name in real}
+        return real | {name: _aware(function) for name, function in own.items() if name in real}
 
     def _searching(self, stage: StageExecution) -> Callable[..., Any]:
         def search(*_: Any) -> Any:
-            running = [each.words for each in self.before(stage) if each.outputs is None]
-            raise Unknown(", ".join(running) or "what the stages before it do")
+            raise self.unknown_outputs(stage)
 
         return search
+
+    def unknown_outputs(self, stage: StageExecution) -> Unknown:
+        """Make the error of an expression that searches what the stages before have made."""
+        running = [each.words for each in self.before(stage) if each.outputs is None]
+        return Unknown(f"the outputs of {', '.join(running)}" if running else "what the stages before it do")
+
+
+def _aware(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the execution as first argument too, as Orca's own rewriting of calls writes it."""
+
+    def call(*arguments: Any) -> Any:
+        given = arguments[1:] if arguments and isinstance(arguments[0], PlannedExecution) else arguments
+        return function(*given)
+
+    return call
 
 
 def _without_outputs(foreseen: Foreseen) -> Foreseen:
@@ -144,11 +158,16 @@ def _read_by_the_run(name: str) -> Callable[..., Any]:
 
 
 class PlannedRoot:
-    """The root of a stage's expressions before the run: as `StageRoot`, but what only the run tells is `Unknown`."""
+    """The root of a stage's expressions before the run: as `StageRoot`, but what only the run tells is `Unknown`.
+
+    `more` are values that stand before the context's, `unsettled` names that will, and on what they depend.
+    """
 
     def __init__(self, foresight: Foresight, stage: StageExecution) -> None:
         self._foresight = foresight
         self._stage = stage
+        self.more: JsonMap = {}
+        self.unsettled: dict[str, str] = {}
 
     def spel_has(self, name: str) -> bool:
         """Every name can be asked for."""
@@ -157,6 +176,11 @@ class PlannedRoot:
     def spel_get(self, name: str) -> Any:
         """Give the execution, its trigger, its parameters, or a value of the stage or those before it."""
         execution = self._foresight.execution
+        if name == "deployedServerGroups" and execution.is_pipeline:
+            raise self._foresight.unknown_outputs(self._stage)
+        if name == "scmInfo":
+            self._named("buildInfo")
+            return StageRoot(execution, self._stage).spel_get(name)
         if execution.is_pipeline:
             match name:
                 case "execution":
@@ -165,10 +189,18 @@ class PlannedRoot:
                     return execution.trigger
                 case "parameters" if execution.trigger.get("parameters"):
                     return execution.trigger["parameters"]
-                case "templateVariables" if execution.template_variables is not None:
+                case "templateVariables" if execution.template_variables and execution.spel_evaluator == "v4":
                     return execution.template_variables
                 case _:
                     pass
+        found = self._named(name)
+        return {} if found is None and name == "parameters" else found
+
+    def _named(self, name: str) -> Any:
+        if name in self.more:
+            return self.more[name]
+        if name in self.unsettled:
+            raise Unknown(self.unsettled[name])
         if name in self._stage.context:
             return self._stage.context[name]
         for before in self._foresight.before(self._stage):
@@ -176,7 +208,7 @@ class PlannedRoot:
                 raise Unknown(f"the outputs of {before.words}")
             if before.outputs is not None and name in before.outputs:
                 return before.outputs[name]
-        return {} if name == "parameters" else None
+        return None
 
 
 class PlannedExecution:

@@ -118,7 +118,10 @@ class StagePlanner:
             )
             self.foresight.note(Foreseen(stage))
             return
-        verdict.evaluated = texts.context(stage.context, {*definition.raw_keys(stage.context), *_ENGINE_KEYS})
+        if stage.type == "evaluateVariables" and self.execution.spel_evaluator == "v4":
+            verdict.evaluated = texts.variables(stage.context)
+        else:
+            verdict.evaluated = texts.context(stage.context, {*definition.raw_keys(stage.context), *_ENGINE_KEYS})
         written = stage.context
         stage.context = verdict.evaluated.context
         self._lay_out(stage, definition, verdict)

@@ -81,6 +81,32 @@ class Texts:
             result.context[to_text(name)] = self._walk(value, key, result.texts, 0)
         return result
 
+    def variables(self, context: JsonMap) -> Evaluated:
+        """Evaluate the values of `variables` in order: each sees those before it. Nothing else is evaluated."""
+        listed: Any = context.get("variables")
+        if not isinstance(listed, list):
+            return Evaluated(context)
+        result = Evaluated(context)
+        evaluated: list[Any] = []
+        for n, variable in enumerate(cast(list[Any], listed)):
+            if isinstance(variable, dict):
+                variable = self._variable(cast(JsonMap, variable), n, result.texts)
+            evaluated.append(variable)
+        result.context = context | {"variables": evaluated}
+        return result
+
+    def _variable(self, variable: JsonMap, n: int, found: list[Text]) -> JsonMap:
+        key, value = str(variable.get("key")), variable.get("value")
+        before = len(found)
+        if isinstance(value, str):
+            value = self._text(value, f"variables[{n}].value", found)
+        outcome = found[-1].outcome if len(found) > before else "value"
+        if outcome == "unknown":
+            self._root.unsettled[key] = found[-1].depends_on
+        elif outcome == "value":
+            self._root.more[key] = value
+        return variable | ({"value": value} if "value" in variable else {})
+
     def condition(self, path: str, expression: str) -> Text:
         """Evaluate a condition, written without `${}`, as text."""
         return self._judged(path, expression, lambda: to_text(self._value(expression)), expression)
