@@ -115,10 +115,21 @@ def test_traffic_moves_from_replica_set_to_replica_set(kubernetes: Kubernetes, w
     assert enabled["outputs"]["manifestName"] == "replicaSet web-v000"
     wait_until(lambda: pods_behind_the_service(kubernetes) == {"web-v000", "web-v001"}, timeout=60)
 
-    third = deploy("3", "highlander")
-    assert sorted(each["type"] for each in third[1:]) == ["deleteManifest"] * 2 + ["disableManifest"] * 2
-    assert [each["metadata"]["name"] for each in kubernetes.live("replicaset")] == ["web-v002"]
+    again = deploy("2", "redblack")
+    assert behind_the_service(kubernetes) == {"web-v001"}
+    assert [each["context"]["manifestName"] for each in again[1:]] == ["replicaSet web-v000"]
+    back = deploy("1", "redblack")
     assert behind_the_service(kubernetes) == {"web-v002"}
+    wait_until(lambda: pods_behind_the_service(kubernetes) == {"web-v002"}, timeout=60)
+    assert sorted(each["context"]["manifestName"] for each in back[1:]) == [
+        "replicaSet web-v000",
+        "replicaSet web-v001",
+    ]
+
+    third = deploy("3", "highlander")
+    assert sorted(each["type"] for each in third[1:]) == ["deleteManifest"] * 3 + ["disableManifest"] * 3
+    assert [each["metadata"]["name"] for each in kubernetes.live("replicaset")] == ["web-v003"]
+    assert behind_the_service(kubernetes) == {"web-v003"}
 
 
 def test_an_object_is_patched_and_its_artifacts_are_found(kubernetes: Kubernetes):

@@ -4,7 +4,7 @@ Source: Clouddriver's `KubernetesDeployManifestOperation`.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from moniker import Moniker, parse_version, version_name, versioned_name
@@ -167,13 +167,16 @@ class DeployPlanner:
         )
         plan.bound += [artifact for artifact in binding.bound if artifact not in plan.bound]
         versioned = versioning.is_versioned(manifest, strategy, self._wants_versions(manifest))
-        artifact, content = self._artifact(binding.manifest, versioned)
+        balancers = self._balancers(binding.manifest, all_of_them)
+        artifact, content = self._artifact(binding.manifest, versioned, balancers)
         bound = (
             self._with_source_capacity(binding.manifest, versioned)
             if strategy.use_source_capacity
             else binding.manifest
         )
-        bound, balancers = self._behind_services(bound, all_of_them)
+        if self._description.enable_traffic:
+            for balancer in balancers:
+                bound = traffic.attached(bound, balancer)
         moniker = Moniker(
             self._moniker.app,
             self._moniker.cluster or full_name(kind_of_manifest(bound), name_of(bound)),
@@ -182,7 +185,9 @@ class DeployPlanner:
             parse_version(artifact.version),
         )
         own = {notes.CONTENT_HASH: content} if content else {}
-        annotated = notes.annotated(bound, moniker, artifact, self._labels, own | balancers)
+        if self._description.services and kind_of_manifest(bound).can(Capability.TRAFFIC):
+            own |= notes.load_balancers_annotation(self._description.services)
+        annotated = notes.annotated(bound, moniker, artifact, self._labels, own)
         annotated["metadata"]["name"] = artifact.reference
         prepared = Prepared(annotated, strategy, artifact)
         plan.prepared.append(prepared)
@@ -203,13 +208,13 @@ class DeployPlanner:
             return self._description.versioned
         return custom.versioned
 
-    def _artifact(self, manifest: Manifest, versioned: bool) -> tuple[Artifact, str]:
+    def _artifact(self, manifest: Manifest, versioned: bool, balancers: list[Manifest]) -> tuple[Artifact, str]:
         kind, name = kind_of_manifest(manifest), name_of(manifest)
         version, content = "", ""
         if versioned:
             content = versioning.content_of(manifest)
             target = VersionedObject(self._account.name, namespace_of(manifest), kind.name, name)
-            sequence = self._context.versions.promise(target, content, lambda: self._priors(manifest))
+            sequence = self._context.versions.promise(target, content, lambda: self._priors(manifest, balancers))
             version = version_name(sequence)
         artifact = Artifact(
             type=f"kubernetes/{kind.name}",
@@ -221,8 +226,19 @@ class DeployPlanner:
         )
         return artifact, content
 
-    def _priors(self, manifest: Manifest) -> list[versioning.PriorVersion]:
-        return versioning.prior_versions(self._live(manifest), name_of(manifest))
+    def _priors(self, manifest: Manifest, balancers: list[Manifest]) -> list[versioning.PriorVersion]:
+        """List the versions that are there. One whose traffic isn't as this deploy's shall be is never used again:
+        applying it would not change the pods that it has.
+        """
+        selectors = [traffic.selector_of(balancer) for balancer in balancers]
+        wanted = self._description.enable_traffic
+        usable, others = list[Manifest](), list[Manifest]()
+        for live in self._live(manifest):
+            fits = not selectors or traffic.is_behind(live, selectors) == wanted
+            (usable if fits else others).append(live)
+        name = name_of(manifest)
+        elsewhere = [replace(prior, content=None) for prior in versioning.prior_versions(others, name)]
+        return versioning.prior_versions(usable, name) + elsewhere
 
     def _live(self, manifest: Manifest) -> list[Manifest]:
         kind = kind_of_manifest(manifest)
@@ -250,10 +266,10 @@ class DeployPlanner:
         known = [(number, live) for number, live in versions if number is not None]
         return max(known, key=lambda pair: pair[0])[1] if known else None
 
-    def _behind_services(self, manifest: Manifest, all_of_them: list[Manifest]) -> tuple[Manifest, dict[str, str]]:
-        """Put the workload behind the services that the stage or its own annotation names."""
+    def _balancers(self, manifest: Manifest, all_of_them: list[Manifest]) -> list[Manifest]:
+        """Find the services that the stage or the workload's own annotation puts it behind."""
         if not kind_of_manifest(manifest).can(Capability.TRAFFIC):
-            return manifest, {}
+            return []
         named = notes.load_balancers_of(manifest)
         if self._description.services:
             if named and sorted(named) != sorted(self._description.services):
@@ -262,12 +278,15 @@ class DeployPlanner:
                     f"{', '.join(self._description.services)}; leave the annotation {notes.LOAD_BALANCERS} out."
                 )
             named = self._description.services
-        if self._description.enable_traffic:
-            for balancer in named:
-                manifest = traffic.attached(manifest, self._balancer(balancer, manifest, all_of_them))
-        return manifest, notes.load_balancers_annotation(named) if self._description.services else {}
+        found = [(name, self._balancer(name, manifest, all_of_them)) for name in named]
+        missing = next((name for name, balancer in found if balancer is None), None)
+        if missing is not None and self._description.enable_traffic:
+            raise traffic.TrafficError(
+                f"There is no {missing}{in_words(namespace_of(manifest))} to put the workload behind."
+            )
+        return [balancer for _, balancer in found if balancer is not None]
 
-    def _balancer(self, name: str, manifest: Manifest, all_of_them: list[Manifest]) -> Manifest:
+    def _balancer(self, name: str, manifest: Manifest, all_of_them: list[Manifest]) -> Manifest | None:
         kind, bare = parse_full_name(name if " " in name else f"service {name}")
         if not kind.can(Capability.LOAD_BALANCE):
             raise traffic.TrafficError(f"{name} can't balance load; name a service.")
@@ -275,12 +294,7 @@ class DeployPlanner:
         for other in all_of_them:
             if kind_of_manifest(other) == kind and (name_of(other), namespace_of(other)) == (bare, namespace):
                 return other
-        live = self._account.client.get(ref_to(kind, bare, namespace))
-        if live is None:
-            raise traffic.TrafficError(
-                f"There is no {full_name(kind, bare)}{in_words(namespace)} to put the workload behind."
-            )
-        return live
+        return self._account.client.get(ref_to(kind, bare, namespace))
 
     def _check_history(self, manifest: Manifest, strategy: notes.DeployStrategy) -> None:
         rolling = (self._description.strategy or "").upper() in _ROLLING_STRATEGIES

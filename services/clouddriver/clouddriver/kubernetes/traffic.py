@@ -4,6 +4,7 @@ Source: Clouddriver's `KubernetesServiceHandler` (attach, detach).
 """
 
 import copy
+from collections.abc import Iterable
 from typing import Any, cast
 
 from clouddriver.kubernetes.document import Manifest, full_name_of, mapping_at
@@ -37,6 +38,12 @@ def attached(workload: Manifest, service: Manifest) -> Manifest:
         )
     labels.update(selector)
     return joined
+
+
+def is_behind(workload: Manifest, selectors: Iterable[dict[str, str]]) -> bool:
+    """Say whether every one of these selectors finds the pods of a workload."""
+    labels = labels_at(workload, labels_path(workload))
+    return all(labels.get(key) == value for selector in selectors for key, value in selector.items())
 
 
 def labels_path(workload: Manifest) -> str:
