@@ -8,9 +8,33 @@ import pytest
 from gennaker.platform import Configuration, Platform, Ports
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_TOLD: dict[str, Any] = {
+    "type": "tellServer",
+    "label": "Tell the server",
+    "url": "${parameterValues['server']}/told",
+    "method": "PUT",
+    "payload": {"who": "${trigger.user}"},
+    "parameters": [{"name": "server", "label": "Server"}],
+}
+_TWICE: dict[str, Any] = {
+    "type": "nameItTwice",
+    "label": "Name a value twice",
+    "parameters": [{"name": "text", "required": True}, {"name": "mark", "defaultValue": "!"}],
+    "stages": [
+        {
+            "type": "evaluateVariables",
+            "name": "once",
+            "variables": [{"key": "once", "value": "${ parameterValues.text + parameterValues.mark }"}],
+        },
+        {"type": "evaluateVariables", "name": "twice", "variables": [{"key": "twice", "value": "${ once + once }"}]},
+    ],
+}
 # The cases' server is on this machine; every other rule for addresses stays as it is.
 _SETTINGS: dict[str, Any] = {
     "userConfiguredUrlRestrictions": {"allowedHostnamesRegex": "", "rejectLocalhost": False},
+    "webhook": {"preconfigured": [_TOLD]},
+    "stages": {"custom": [_TWICE]},
+    "tasks": {"evaluateConditionTask": {"enabled": False}},
 }
 
 
