@@ -175,7 +175,7 @@ def _write_figures(platform: Platform) -> Iterator[Figure]:
 
 
 def workers_suite(_: int) -> Iterator[Figure]:
-    """What a second worker brings: with calls that take a quarter of a second, and with processor time only."""
+    """What a second worker brings: with calls that take a second, and with processor time only."""
     configuration = Configuration(overrides=CALLS_OPEN)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -197,7 +197,7 @@ def workers_suite(_: int) -> Iterator[Figure]:
 
 
 def _calls_per_second(platform: Platform, slow: str) -> float:
-    return p50([256_000 / _run_all(platform, calls("calls", slow, 32), 8).milliseconds for _ in range(3)])
+    return p50([64_000 / _run_all(platform, calls("calls", slow, 32), 2).milliseconds for _ in range(3)])
 
 
 def _stages_per_second(platform: Platform) -> float:

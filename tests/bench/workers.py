@@ -12,7 +12,7 @@ from typing import Any
 from driver import pipeline
 from gennaker.platform import Platform
 
-CALL_SECONDS = 0.25
+CALL_SECONDS = 1.0
 CALLS_OPEN = {
     "userConfiguredUrlRestrictions": {
         "allowedHostnamesRegex": "",
