@@ -188,6 +188,28 @@ def kubeconfig(server: str, user: dict[str, Any], **cluster: Any) -> dict[str, A
     }
 
 
+def test_an_administrator_acts_as_somebody_else_with_the_groups_that_are_named(
+    cluster: ClusterAccess, namespace: str, tmp_path: Path
+):
+    signed_in = loaded(cluster.kubeconfig)
+    signed_in["users"][0]["user"] |= {
+        "as": "alice",
+        "as-groups": ["readers", "writers"],
+        "as-user-extra": {"a/b": ["c"]},
+    }
+    one = account(kubeconfigFile=str(saved(tmp_path / "kubeconfig", signed_in)))
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    me = one.client.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", None, body)["status"][
+        "userInfo"
+    ]
+    assert (me["username"], set(me["groups"]) >= {"readers", "writers"}) == ("alice", True)
+    assert me["extra"] == {"a/b": ["c"]}
+    with pytest.raises(KubernetesError) as raised:
+        one.client.list("ConfigMap", namespace)
+    assert raised.value.status == 403
+    one.close()
+
+
 def google_key(path: Path, token_uri: str) -> RSAKey:
     key = RSAKey.generate_key(2048)
     private = key.as_pem(private=True).decode()

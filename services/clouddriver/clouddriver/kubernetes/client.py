@@ -54,7 +54,7 @@ class KubernetesClient:
             verify=connection.verify,
             auth=connection.auth,
             proxy=connection.proxy,
-            headers={"User-Agent": "gennaker", "Accept": "application/json", **connection.headers},
+            headers=[("User-Agent", "gennaker"), ("Accept", "application/json"), *connection.headers],
             timeout=httpx.Timeout(timeout, connect=_CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=4, keepalive_expiry=30.0),
         )

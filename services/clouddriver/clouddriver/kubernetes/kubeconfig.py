@@ -4,17 +4,13 @@ Source of the forms: client-go's kubeconfig (v1) and the exec credential plugins
 `client.authentication.k8s.io`. Whatever is wrong is a `BadConfiguration` that names the file and the key.
 """
 
-import base64
-import binascii
 import os
 import ssl
-import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
 from kork.secrets import is_reference
@@ -27,6 +23,7 @@ from clouddriver.kubernetes.google_token import GoogleServiceAccount
 from clouddriver.kubernetes.origins import Origins
 from clouddriver.kubernetes.secret_store import STORES
 from clouddriver.kubernetes.settings import KubernetesAccountSettings
+from clouddriver.kubernetes.trust import as_file, trust
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -42,7 +39,7 @@ class Connection:
     auth: httpx.Auth | None = None
     proxy: str | None = None
     server_name: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: tuple[tuple[str, str], ...] = ()
     origins: Origins = field(default_factory=Origins)
 
     def changed(self) -> bool:
@@ -108,7 +105,7 @@ def _in_cluster(origins: Origins) -> Connection:
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
         namespace=namespace.read_text().strip() if namespace.is_file() else "default",
         origin="the pod's service account",
-        verify=_trust(str(authority), None, insecure=False, origin="the pod's service account"),
+        verify=trust(str(authority), None, insecure=False, origin="the pod's service account"),
         auth=TokenFile(token),
         origins=origins,
     )
@@ -123,7 +120,7 @@ def _by_token(settings: KubernetesAccountSettings, origins: Origins) -> Connecti
         server=_server(settings.url, origin),
         namespace="default",
         origin=origin,
-        verify=_trust(
+        verify=trust(
             str(authority) if authority else None, None, insecure=settings.insecure_skip_tls_verify, origin=origin
         ),
         auth=_token(settings, origins),
@@ -200,7 +197,7 @@ class _Kubeconfig:
         cluster = self._entry("clusters", "cluster", str(context.get("cluster") or ""))
         user_name = str(context.get("user") or "")
         user = self._entry("users", "user", user_name) if user_name else {}
-        verify = _trust(
+        verify = trust(
             self._file(cluster, "certificate-authority"),
             _text(cluster, "certificate-authority-data"),
             insecure=bool(cluster.get("insecure-skip-tls-verify")),
@@ -208,7 +205,6 @@ class _Kubeconfig:
         )
         self._present_certificate(verify, user)
         server = _server(cluster.get("server"), self._origin)
-        headers = {"Impersonate-User": str(user["as"])} if user.get("as") else {}
         return Connection(
             server=server,
             namespace=str(context.get("namespace") or "default"),
@@ -217,7 +213,7 @@ class _Kubeconfig:
             auth=self._authentication(user, user_name, cluster, server, verify),
             proxy=self._proxy(cluster),
             server_name=_text(cluster, "tls-server-name"),
-            headers=headers,
+            headers=_impersonation(user),
             origins=self._origins,
         )
 
@@ -255,8 +251,8 @@ class _Kubeconfig:
         if not (key or inline_key):
             raise self._bad("has a client certificate without its key", "add 'client-key' or 'client-key-data'")
         with ExitStack() as stack:
-            certificate_file = _as_file(stack, inline, self._origin) if inline else certificate
-            key_file = _as_file(stack, inline_key, self._origin) if inline_key else key
+            certificate_file = as_file(stack, inline, self._origin) if inline else certificate
+            key_file = as_file(stack, inline_key, self._origin) if inline_key else key
             try:
                 verify.load_cert_chain(cast(str, certificate_file), key_file)
             except (OSError, ssl.SSLError) as error:
@@ -287,6 +283,18 @@ class _Kubeconfig:
         return BadConfiguration(f"The kubeconfig {self._origin} {what}.", f"In {self._origin}: {fix}.")
 
 
+def _impersonation(user: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    single = (("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid")))
+    groups = (("Impersonate-Group", group) for group in _list(user.get("as-groups")))
+    extra: Any = user.get("as-user-extra")
+    more = (
+        (f"Impersonate-Extra-{quote(key, safe='')}", value)
+        for key, values in (cast(dict[str, Any], extra) if isinstance(extra, dict) else {}).items()
+        for value in _list(values)
+    )
+    return tuple((name, str(value)) for name, value in (*single, *groups, *more) if value)
+
+
 def _list(value: Any) -> list[Any]:
     return cast(list[Any], value) if isinstance(value, list) else []
 
@@ -309,38 +317,3 @@ def _server(value: Any, origin: str) -> str:
             f"In {origin}: give an address like https://host:6443.",
         )
     return address.rstrip("/")
-
-
-def _trust(file: str | None, data: str | None, *, insecure: bool, origin: str) -> ssl.SSLContext:
-    if insecure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    if not (file or data):
-        return httpx.create_ssl_context()
-    try:
-        if data:
-            return ssl.create_default_context(cadata=_decoded(data, origin).decode("ascii"))
-        return ssl.create_default_context(cafile=file)
-    except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
-        raise BadConfiguration(
-            f"The certificate authority in {origin} can't be used ({error}).",
-            f"In {origin}: give the cluster's certificate authority in PEM form.",
-        ) from error
-
-
-def _decoded(data: str, origin: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadConfiguration(f"A '…-data' value in {origin} is not base64.", f"Write {origin} anew.") from error
-
-
-def _as_file(stack: ExitStack, data: str, origin: str) -> str:
-    # OpenSSL reads certificates of clients from files only; this one is gone as soon as it is read.
-    content = _decoded(data, origin)
-    file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
-    file.write(content)
-    file.flush()
-    return file.name

@@ -70,7 +70,7 @@ class WatchClient:
             verify=connection.verify,
             auth=connection.auth,
             proxy=connection.proxy,
-            headers={"User-Agent": "gennaker", "Accept": "application/json", **connection.headers},
+            headers=[("User-Agent", "gennaker"), ("Accept", "application/json"), *connection.headers],
             timeout=httpx.Timeout(_LIST_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=30.0),
         )
