@@ -6,6 +6,7 @@ import hmac
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,6 +23,7 @@ from orca.webhooks.settings import WebhookSettings, WebhookUrlRestrictions
 from orca.webhooks.signing import key_of, signed
 from orca.webhooks.waiting import retry_at
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 from structlog.testing import capture_logs
 
 LOOPBACK = WebhookUrlRestrictions(allowed_hostnames_regex="", reject_localhost=False, reject_verbatim_ips=False)
@@ -425,6 +427,15 @@ def test_all_that_is_prepared_wins_over_the_stage(driver: Driver, server: Server
 def test_settings_that_can_not_work_are_refused(section: JsonMap, named: str):
     with pytest.raises(ValidationError, match=named.replace("(", r"\(")):
         WebhookSettings.model_validate(section)
+
+
+def test_the_settings_of_the_reference_are_right():
+    reference = Path(__file__).parents[3] / "docs" / "reference" / "webhooks.md"
+    example = reference.read_text().split("```yaml\n", 1)[1].split("```", 1)[0]
+    read: Any = YAML(typ="safe").load(example)
+    assert read.keys() == {"webhook", "userConfiguredUrlRestrictions"}
+    made = WebhookSettings.model_validate(read["webhook"])
+    assert [account.signing for account in made.accounts] == ["ci-key"]
 
 
 def test_a_request_is_noted_where_that_is_wanted(driver: Driver, peer: Peer):
