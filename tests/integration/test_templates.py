@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2 as httpx
 import pytest
 from gennaker.cli.app import app
 from gennaker.exits import Exit, GennakerError
@@ -206,6 +207,18 @@ def test_templates_of_the_first_kind_are_refused_with_what_to_do(gate: Gate, gen
             gate.post(*path, body=body)
     with pytest.raises(GennakerError, match="v2 template"):
         gate.get("pipelineTemplates", "resolve", source="spinnaker://x")
+
+
+def test_spin_finds_the_statuses_and_tasks_that_it_asks_for(platform: Platform, id: str):
+    with httpx.Client(base_url=platform.gate_url, timeout=60) as client:
+        assert client.get(f"/v2/pipelineTemplates/{id}").status_code == 404
+        created = client.post("/v2/pipelineTemplates/create", json=template(id))
+        updated = client.post(f"/v2/pipelineTemplates/update/{id}", json=template(id), params={"tag": "test"})
+        deleted = client.delete(f"/v2/pipelineTemplates/{id}", params={"tag": "test"})
+        assert [answer.status_code for answer in (created, updated, deleted)] == [200, 200, 202]
+        assert {answer.json()["status"] for answer in (created, updated, deleted)} == {"SUCCEEDED"}
+        assert [each["id"] for each in client.get("/v2/pipelineTemplates").json()].count(id) == 3
+        assert client.get("/v2/pipelineTemplates/versions", params={"scopes": "global"}).json()[id]
 
 
 def test_a_project_that_is_not_there_is_said_to_be_missing(gate: Gate):
