@@ -71,11 +71,15 @@ class ConditionSettings(Settings):
         return self.active_conditions if self.enabled and concerned else []
 
 
+_TASK_GROUPS = ("clouddriver", "core")
+
+
 class TasksSettings(Settings):
     """Settings of tasks and of their lists.
 
     Beside the named ones, a key is a task's class (`monitorKatoTask: {enabled: false}` skips it) or a cloud
-    provider (`kubernetes: {backOffPeriod: 10000, my-account: {backOffPeriod: 30000}}`, in ms).
+    provider (`kubernetes: {backOffPeriod: 10000, my-account: {backOffPeriod: 30000}}`, in ms). Under `clouddriver`
+    and `core`, `promoteManifestKatoOutputsTask: {excludeKeysFromOutputs: [outputs.manifests]}` keeps outputs small.
     """
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, alias_generator=to_camel)
@@ -94,6 +98,7 @@ class TasksSettings(Settings):
         providers: dict[str, int] = {}
         accounts: dict[tuple[str, str], int] = {}
         disabled: set[str] = set()
+        unpublished: dict[str, frozenset[str]] = {}
         for name, section in (self.model_extra or {}).items():
             if not isinstance(section, Mapping):
                 raise ValueError(f"tasks.{name} must be a section with 'enabled' or 'backOffPeriod'")
@@ -106,10 +111,21 @@ class TasksSettings(Settings):
                     providers[name] = _millis(value, where)
                 elif isinstance(value, Mapping) and "backOffPeriod" in value:
                     accounts[name, key] = _millis(cast(Any, value)["backOffPeriod"], f"{where}.backOffPeriod")
+                elif name in _TASK_GROUPS and isinstance(value, Mapping):
+                    unpublished[to_camel(key.replace("-", "_"))] = _hidden_keys(cast(Mapping[str, Any], value), where)
                 else:
-                    raise ValueError(f"there is no setting '{where}'; known are enabled and backOffPeriod")
+                    raise ValueError(
+                        f"there is no setting '{where}'; known are enabled, backOffPeriod and excludeKeysFromOutputs"
+                    )
         general = providers.pop("global", 0)
-        return TaskPolicy(general, providers, accounts, frozenset(disabled))
+        return TaskPolicy(general, providers, accounts, frozenset(disabled), unpublished)
+
+
+def _hidden_keys(section: Mapping[str, Any], where: str) -> frozenset[str]:
+    [(name, keys)] = section.items() if len(section) == 1 else [("", None)]
+    if to_camel(name.replace("-", "_")) != "excludeKeysFromOutputs" or not isinstance(keys, list):
+        raise ValueError(f"{where} must hold 'excludeKeysFromOutputs', a list of keys")
+    return frozenset(str(key) for key in cast(list[Any], keys))
 
 
 def _flag(value: Any, where: str) -> bool:

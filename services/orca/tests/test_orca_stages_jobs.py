@@ -122,12 +122,13 @@ def test_the_address_of_logs_is_noted_as_it_is_written(driver: Driver):
 
 def test_properties_of_the_log_become_outputs(driver: Driver, clouddriver: Clouddriver, peer: Peer):
     image = {"type": "docker/image", "name": "shop", "reference": "shop:2"}
-    properties = {"version": "2", "artifacts": [image]}
+    properties = {"version": "2", "artifacts": [image], "told": "${ execution.id }"}
     clouddriver.properties = [(200, properties)]
     expected = [{"id": "e", "matchArtifact": {"type": "docker/image"}}]
     ran = job(propertyFile="main", expectedArtifacts=expected)
     run(driver, ran)
     assert (ran.outputs["version"], ran.outputs["propertyFileContents"]) == ("2", properties)
+    assert ran.context["told"] == "${ execution.id }"
     assert ran.outputs["resolvedExpectedArtifacts"][0]["boundArtifact"] == image
     assert peer.asked("GET", "/jobs/")[-1].path == "/applications/app/jobs/k8s/staging/job once/main"
     assert [name for name, *_ in tasks_of(ran)][-1] == "bindProducedArtifacts"

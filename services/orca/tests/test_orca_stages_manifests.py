@@ -9,9 +9,11 @@ import pytest
 from kork.http import SyncServiceClient
 from kork.testing.peers import Peer, serve
 from orca.execution.model import Execution, StageExecution
+from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import DEPLOYMENT, FAILED, IMAGE, RESULT, STABLE, WAITING, Clouddriver
+from pydantic import ValidationError
 
 
 @pytest.fixture
@@ -96,6 +98,36 @@ def test_events_are_kept_once_when_the_stage_asks_for_them(driver: Driver, cloud
     assert run(driver, deployed).status.value == "SUCCEEDED"
     assert (deployed.context["events"], deployed.context["warnings"]) == ([pulled], [{"reason": "old"}])
     assert {each.query["includeEvents"] for each in peer.asked("GET", "/manifests/")} == {"true"}
+
+
+def test_what_an_operator_keeps_back_is_not_published(driver: Driver):
+    hidden = {
+        "clouddriver": {
+            "promote-manifest-kato-outputs-task": {"exclude-keys-from-outputs": ["outputs.manifests"]},
+            "resolveDeploySourceManifestTask": {"excludeKeysFromOutputs": ["manifests", "optionalArtifacts"]},
+        },
+        "core": {"bindProducedArtifactsTask": {"excludeKeysFromOutputs": ["artifacts"]}},
+    }
+    settings = OrcaSettings.model_validate({"tasks": hidden})
+    driver.catalogue = StageCatalogue.load().with_types(policy=settings.tasks.policy())
+    deployed = deploy(expectedArtifacts=[{"id": "e", "matchArtifact": {"type": "kubernetes/deployment"}}])
+    assert run(driver, deployed).status.value == "SUCCEEDED"
+    assert {
+        "outputs.manifestNamesByNamespace",
+        "requiredArtifacts",
+        "resolvedExpectedArtifacts",
+    } <= deployed.outputs.keys()
+    assert not {"outputs.manifests", "manifests", "optionalArtifacts"} & deployed.outputs.keys()
+    assert (deployed.context["outputs.manifests"], deployed.context["manifests"]) == ([DEPLOYMENT], [DEPLOYMENT])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"clouddriver": {"promoteTask": {"exclude": []}}}, {"core": {"bindTask": {"excludeKeysFromOutputs": "x"}}}],
+)
+def test_what_is_kept_back_must_be_a_list_of_keys(wrong: dict[str, Any]):
+    with pytest.raises(ValidationError, match="must hold 'excludeKeysFromOutputs', a list of keys"):
+        OrcaSettings.model_validate({"tasks": wrong})
 
 
 @pytest.mark.parametrize("key", ["credentials", "account.name"])

@@ -439,6 +439,7 @@ class _Engine:
 
     def apply(self, stage: StageExecution, task: TaskExecution, result: TaskResult) -> bool:
         """Merge a task's result and act on its status; say whether the task has ended."""
+        result.outputs = self.catalogue.policy.published(task.implementing_class, result.outputs)
         self.merge(stage, result)
         self.touch(stage)
         if result.scheduled is not None:

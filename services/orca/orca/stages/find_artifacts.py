@@ -1,5 +1,6 @@
 """`findArtifactFromExecution`, `findArtifactsFromResource`: artifacts of another execution, or of a live object."""
 
+from collections.abc import Collection
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -114,3 +115,7 @@ class FindArtifactsFromResource(ManifestStage[TargetContext]):
         yield resolve_target
         yield find_in_resource
         yield bind_produced_artifacts
+
+    def raw_keys(self, context: JsonMap) -> Collection[str]:
+        """What the live object says is no expression."""
+        return {*super().raw_keys(context), "manifest"}

@@ -1,7 +1,8 @@
 """What an operator says about tasks by their class and their cloud: how often they may poll, which are off.
 
 Source: Spinnaker's Orca, `tasks.global.backOffPeriod`, `tasks.<cloudProvider>.backOffPeriod`,
-`tasks.<cloudProvider>.<account>.backOffPeriod`, `tasks.<class>.enabled`.
+`tasks.<cloudProvider>.<account>.backOffPeriod`, `tasks.<class>.enabled`,
+`tasks.{clouddriver,core}.<class>.excludeKeysFromOutputs`.
 """
 
 from collections.abc import Mapping
@@ -20,14 +21,21 @@ def _by_account() -> Mapping[tuple[str, str], int]:
     return {}
 
 
+def _by_class() -> Mapping[str, frozenset[str]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class TaskPolicy:
-    """Least pauses between two polls (ms), and the task classes that are switched off (`waitTask`)."""
+    """Least pauses between two polls (ms), the task classes that are switched off (`waitTask`), and by task class
+    the keys that are not published.
+    """
 
     backoff_ms: int = 0
     of_provider: Mapping[str, int] = field(default_factory=_by_provider)
     of_account: Mapping[tuple[str, str], int] = field(default_factory=_by_account)
     disabled: frozenset[str] = frozenset()
+    unpublished: Mapping[str, frozenset[str]] = field(default_factory=_by_class)
 
     def least_pause(self, context: JsonMap) -> int:
         """Say how long a task of a stage has to wait at least before it is run again, in ms."""
@@ -41,5 +49,14 @@ class TaskPolicy:
         """Say whether tasks of this class (`com.netflix….WaitTask`) are to be skipped."""
         if not self.disabled:
             return False
-        name = implementing_class.rsplit(".", 1)[-1]
-        return name[:1].lower() + name[1:] in self.disabled
+        return _key(implementing_class) in self.disabled
+
+    def published(self, implementing_class: str, outputs: JsonMap) -> JsonMap:
+        """Give what a task of this class may publish of its outputs."""
+        hidden = self.unpublished.get(_key(implementing_class)) if self.unpublished else None
+        return {key: value for key, value in outputs.items() if key not in hidden} if hidden else outputs
+
+
+def _key(implementing_class: str) -> str:
+    name = implementing_class.rsplit(".", 1)[-1]
+    return name[:1].lower() + name[1:]

@@ -42,8 +42,10 @@ class RunJob(ManifestStage[RunJobContext]):
         return job_tasks(stage.context, stage.raw)
 
     def raw_keys(self, context: JsonMap) -> Collection[str]:
-        """What the Job's status says is no expression; its manifest where the stage says so."""
-        return {*super().raw_keys(context), *_KEPT_FROM_LAST_TIME, *written_keys(context, "manifest")}
+        """What the Job's status and its log say is no expression; its manifest where the stage says so."""
+        printed: Any = context.get("propertyFileContents")
+        found = cast(JsonMap, printed).keys() if isinstance(printed, dict) else ()
+        return {*super().raw_keys(context), *_KEPT_FROM_LAST_TIME, *found, *written_keys(context, "manifest")}
 
     def prepare_restart(self, context: JsonMap) -> JsonMap:
         """Keep how the Job went last time under `restartDetails`, and begin anew."""
