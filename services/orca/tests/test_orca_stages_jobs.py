@@ -247,6 +247,28 @@ def test_a_cancel_deletes_a_job_of_which_orca_has_not_heard_yet(driver: Driver, 
     assert clouddriver.deleted == ["job once"]
 
 
+def test_a_cancel_waits_for_an_operation_that_is_still_making_the_job(
+    clouddriver: Clouddriver,
+    peer: Peer,
+    new_orca_settings: Callable[..., OrcaSettings],
+    wait_until: Callable[..., Any],
+):
+    clouddriver.polls_until_done = 10_000
+    made = new_orca_settings(executions={"ringAgainSeconds": 0.2})
+    services = {"clouddriver": {"baseUrl": peer.url}, "orca": made.services.orca.model_dump()}
+    with running_orca(made.model_validate(made.model_dump() | {"services": services})) as orca:
+        more = {"account": "k8s", "manifest": JOB, "name": "job"}
+        id = orca.start({"refId": "1", "type": "runJobManifest", "alias": "runJob", **more})
+        orca.wait(id, lambda seen: "kato.tasks" in seen["stages"][0]["context"])
+        orca.client.put(f"/pipelines/{id}/cancel").raise_for_status()
+        assert orca.wait_end(id)["status"] == "CANCELED"
+        polled = len(peer.asked("GET", "/task/"))
+        wait_until(lambda: len(peer.asked("GET", "/task/")) > polled, timeout=60)
+        assert clouddriver.deleted == []
+        clouddriver.polls_until_done = 0
+        wait_until(lambda: clouddriver.deleted == ["job once"], timeout=60)
+
+
 @pytest.mark.parametrize(
     ("more", "status"),
     [

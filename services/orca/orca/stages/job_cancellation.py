@@ -1,22 +1,23 @@
 """Ending a Job for which nobody waits any more. Source: Orca's `JobUtils`."""
 
-import time
 from typing import Any, cast
 from urllib.parse import quote
 
 from kork.errors import UpstreamError
 
 from orca.execution.model import JsonMap
-from orca.stages.definition import Services, StageView, TaskResult
+from orca.stages.definition import Services, StageView, TaskFailure, TaskResult
 from orca.stages.job_context import RunJobContext, job_path
 from orca.stages.operations import maps
 
 _ENDED = ("Succeeded", "Failed")
-_CANCEL_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 def delete_unended(stage: StageView[RunJobContext], services: Services) -> TaskResult | None:
-    """Delete the stage's Job unless it has ended, or nobody waits for it. One that is gone is no fault."""
+    """Delete the stage's Job unless it has ended, or nobody waits for it. One that is gone is no fault.
+
+    Raises what is worth another try: clouddriver is away, or its operation is still making the Job.
+    """
     if "kato.last.task.id" not in stage.raw:
         return None
     status = stage.raw.get("jobStatus")
@@ -25,7 +26,11 @@ def delete_unended(stage: StageView[RunJobContext], services: Services) -> TaskR
         return None
     for location, names in _started(stage, services).items():
         for name in names:
-            _again(lambda path=job_path(stage, location, name): services.clouddriver.delete(path))
+            try:
+                services.clouddriver.delete(job_path(stage, location, name))
+            except UpstreamError as error:
+                if error.status != 404:
+                    raise
     return None
 
 
@@ -38,25 +43,9 @@ def _started(stage: StageView[Any], services: Services) -> dict[str, list[str]]:
     id = cast(JsonMap, last).get("id") if isinstance(last, dict) else None
     if not id:
         return {}
-    for pause in (*_CANCEL_PAUSES, 0.0):
-        task = _again(lambda: services.clouddriver.get(f"/task/{quote(str(id), safe='')}"))
-        if not isinstance(task, dict) or cast(JsonMap, task).get("status", {}).get("completed"):
-            results = maps(cast(JsonMap, task).get("resultObjects")) if isinstance(task, dict) else []
-            named = (each.get("deployedNamesByLocation") for each in results)
-            return next((each for each in named if isinstance(each, dict)), {})
-        time.sleep(pause)
-    return {}
-
-
-def _again(call: Any) -> Any:
-    """Make a call that may be repeated; trouble that passes soon is waited out, and nothing there gives `None`."""
-    for pause in _CANCEL_PAUSES:
-        try:
-            return call()
-        except UpstreamError as error:
-            if error.status == 404:
-                return None
-            if not error.network and error.status < 500 and error.status != 429:
-                raise
-        time.sleep(pause)
-    return call()
+    found = services.clouddriver.get(f"/task/{quote(str(id), safe='')}")
+    task = cast(JsonMap, found) if isinstance(found, dict) else {}
+    if not cast(JsonMap, task.get("status") or {}).get("completed"):
+        raise TaskFailure(f"clouddriver's task {id} is still making the Job that is to be deleted.", retry=True)
+    named = (each.get("deployedNamesByLocation") for each in maps(task.get("resultObjects")))
+    return next((each for each in named if isinstance(each, dict)), {})
