@@ -1,8 +1,10 @@
 """Stages that run Jobs, against a server that speaks clouddriver's protocol; prepared Jobs."""
 
 import base64
+import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from kork.http import SyncServiceClient
@@ -17,6 +19,7 @@ from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import RUNNING, SUCCEEDED, Clouddriver
 from orca.testing.running import running_orca
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 JOB = {
     "apiVersion": "batch/v1",
@@ -451,6 +454,20 @@ def test_a_job_that_is_not_prepared_is_refused(driver: Driver, catalogue: StageC
     run(driver, ran, "TERMINAL")
     told = f"There is no preconfigured job of type '{type}' (there are: migrate)."
     assert told in str(ran.context["exception"]["details"])
+
+
+def test_the_guide_to_prepared_jobs_is_right(driver: Driver, clouddriver: Clouddriver):
+    guide = (Path(__file__).parents[3] / "docs" / "how-to" / "offer-jobs-as-stages.md").read_text()
+    written = cast(Any, YAML(typ="safe")).load(guide.partition("```yaml")[2].partition("```")[0])
+    driver.catalogue = catalogue_for(OrcaSettings.model_validate(written))
+    clouddriver.properties = [(200, {"schema": "42"})]
+    described = json.loads(guide.partition("```json")[2].partition("```")[0])
+    ran = stage("1", described["type"], alias=described["alias"], parameters=described["parameters"])
+    run(driver, ran)
+    [sent] = clouddriver.sent("runJob")
+    container = sent["manifest"]["spec"]["template"]["spec"]["containers"][0]
+    assert (sent["account"], container["image"]) == ("production", "registry.example.com/migrate:1.4.0")
+    assert ran.outputs["schema"] == "42"
 
 
 def test_a_worker_runs_prepared_jobs(
