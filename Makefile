@@ -13,7 +13,7 @@ WORKERS ?= 2
 export GENNAKER_CACHE := $(CACHE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit lint types bench lock clean
+.PHONY: help setup demo up test unit lint types fuzz bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -49,6 +49,14 @@ lint: setup ## check style, format and what may import what
 
 types: setup ## check types
 	$(BIN)/pyright
+
+fuzz: $(UV) ## fuzz the expression language (SECONDS=600; findings go to the cache's fuzz/)
+	test -x $(CACHE)/fuzz/bin/python || $(UV) venv --quiet --python $(PYTHON) $(CACHE)/fuzz
+	$(CACHE)/fuzz/bin/python -c 'import atheris, spel' 2>/dev/null || \
+		$(UV) pip install --quiet --python $(CACHE)/fuzz/bin/python 'atheris>=3.0' -e libs/spel
+	$(CACHE)/fuzz/bin/python libs/spel/fuzz/expressions.py --corpus $(CACHE)/fuzz/corpus \
+		-max_total_time=$(or $(SECONDS),600) -timeout=30 -rss_limit_mb=2048 -max_len=2000 \
+		-artifact_prefix=$(CACHE)/fuzz/ -print_final_stats=1 $(ARGS)
 
 bench: setup ## measure speed and size (ARGS=million: over a long history); prints `name value unit` lines
 	$(BIN)/python tests/bench/run.py $(ARGS)

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from spel.errors import LimitError, Thrown
-from spel.limits import TEXT_LENGTH
+from spel.limits import check_length
 from spel.numbers import is_number
 from spel.objects import JavaObject, to_text, type_name
 
@@ -46,8 +46,7 @@ def formatted(layout: str, *values: Any) -> str:
         piece = _padded(piece, flags, width, conversion)
         pieces += [layout[at:percent], piece]
         length += percent - at + len(piece)
-        if length > TEXT_LENGTH:
-            raise LimitError(f"A text longer than {TEXT_LENGTH} characters came out")
+        check_length(length)
         at = found.end()
     return "".join(pieces) + layout[at:]
 

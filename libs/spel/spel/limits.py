@@ -26,7 +26,7 @@ class Limits:
     """
 
     steps: int = 200_000
-    tree_steps: int = 2_000_000
+    tree_steps: int = 1_000_000
     depth: int = 100
     expression_length: int = 10_000
     output_length: int = TEXT_LENGTH
@@ -83,6 +83,12 @@ def weight_of(value: Any, most: int) -> int:
         if weight > most:
             break
     return weight
+
+
+def check_length(length: int) -> None:
+    """Raise `LimitError` for a text that would become too long."""
+    if length > TEXT_LENGTH:
+        raise LimitError(f"A text longer than {TEXT_LENGTH} characters came out")
 
 
 def check_depth(depth: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 from spel.errors import LimitError
-from spel.limits import TEXT_LENGTH, check_depth
+from spel.limits import check_depth, check_length
 from spel.numbers import Float, Long, fits_long, is_int
 
 Method = Callable[..., Any]
@@ -130,8 +130,7 @@ def _write(value: Any, pieces: list[str], length: int, depth: int) -> int:
 
 def _add(piece: str, pieces: list[str], length: int) -> int:
     length += len(piece)
-    if length > TEXT_LENGTH:
-        raise LimitError(f"A text longer than {TEXT_LENGTH} characters came out")
+    check_length(length)
     pieces.append(piece)
     return length
 

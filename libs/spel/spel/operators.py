@@ -6,6 +6,7 @@ Source of the rules: Spring's operators for expressions.
 from typing import Any, cast
 
 from spel.errors import Thrown
+from spel.limits import check_length
 from spel.numbers import Number, calculate, is_int, is_number, negated
 from spel.objects import (
     JavaEnum,
@@ -17,7 +18,6 @@ from spel.objects import (
     type_name,
 )
 from spel.patterns import matches
-from spel.texts import check_length
 from spel.texts import compare as compare_texts
 from spel.types import JavaType
 

@@ -1,5 +1,6 @@
 """Regular expressions in linear time (RE2), and what is made of their matches, within bounds."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import re2
 
 from spel.errors import LimitError, Thrown
-from spel.limits import COLLECTION_SIZE, PATTERN_LENGTH, TEXT_LENGTH
+from spel.limits import COLLECTION_SIZE, PATTERN_LENGTH, check_length
 
 _SYNTAX = "java.util.regex.PatternSyntaxException"
 _WORK = 20_000_000
+_MOST_MATCHES = 20_000
+_SPECIAL = frozenset("\\^$.|?*+()[]{}")
 
 
 @lru_cache(maxsize=256)
@@ -42,16 +45,31 @@ def matches(text: str, pattern: str) -> bool:
     return _ready(pattern, text).fullmatch(text) is not None
 
 
+def _found(pattern: str, text: str) -> Iterator[Any]:
+    """Give the matches, one after the other; raise `LimitError` when there are too many."""
+    for count, match in enumerate(_ready(pattern, text).finditer(text)):
+        if count == _MOST_MATCHES:
+            raise LimitError(f"The pattern '{pattern[:100]}' matches more than {_MOST_MATCHES} times")
+        yield match
+
+
+def is_literal(pattern: str) -> bool:
+    """Say whether a pattern matches itself and nothing else."""
+    return bool(pattern) and _SPECIAL.isdisjoint(pattern)
+
+
 def replaced(text: str, pattern: str, replacement: str, most: int | None) -> str:
     """Replace the first `most` matches (all: `None`); `$1` and `${name}` in the replacement are groups, as in Java."""
+    if is_literal(pattern) and "$" not in replacement and "\\" not in replacement:
+        count = text.count(pattern) if most is None else most
+        check_length(len(text) + count * max(0, len(replacement) - len(pattern)))
+        return text.replace(pattern, replacement, -1 if most is None else most)
     pieces: list[str] = []
     length = at = 0
-    found = _ready(pattern, text).finditer(text)
-    for match in found if most is None else islice(found, most):
+    for match in islice(_found(pattern, text), most):
         piece = text[at : match.start()] + _expanded(replacement, match)
         length += len(piece)
-        if length > TEXT_LENGTH:
-            raise LimitError(f"A text longer than {TEXT_LENGTH} characters came out")
+        check_length(length)
         pieces.append(piece)
         at = match.end()
     return "".join(pieces) + text[at:]
@@ -102,18 +120,26 @@ def _group(replacement: str, at: int, match: Any) -> tuple[str, int]:
 
 def split(text: str, pattern: str, limit: int) -> list[str]:
     """Split as `String.split` does: a positive limit bounds the parts, 0 drops empty ones at the end."""
+    if is_literal(pattern):
+        parts = text.split(pattern, limit - 1 if limit > 0 else min(text.count(pattern), COLLECTION_SIZE + 1))
+    else:
+        parts = _split(text, pattern, limit)
+    if len(parts) > COLLECTION_SIZE:
+        raise LimitError(f"More than {COLLECTION_SIZE} elements came out")
+    while limit == 0 and len(parts) > 1 and parts[-1] == "":
+        parts.pop()
+    return parts
+
+
+def _split(text: str, pattern: str, limit: int) -> list[str]:
     parts: list[str] = []
     at = 0
-    for match in _ready(pattern, text).finditer(text):
+    for match in _found(pattern, text):
         if 0 < limit <= len(parts) + 1:
             break
         if match.end() == 0 or (match.start() == match.end() == len(text)):
             continue
         parts.append(text[at : match.start()])
         at = match.end()
-        if len(parts) > COLLECTION_SIZE:
-            raise LimitError(f"More than {COLLECTION_SIZE} elements came out")
     parts.append(text[at:])
-    while limit == 0 and len(parts) > 1 and parts[-1] == "":
-        parts.pop()
     return parts

@@ -3,12 +3,13 @@
 from typing import Any
 
 from spel.errors import LimitError, Thrown
-from spel.limits import COLLECTION_SIZE, TEXT_LENGTH
+from spel.limits import COLLECTION_SIZE, check_length
 from spel.numbers import LONG_MAX, LONG_MIN, is_number, parse_whole, to_int_of, wrapped_int
 from spel.objects import JavaArray, Method, to_text
 from spel.patterns import matches, replaced, split
 
 _OUTSIDE = "java.lang.StringIndexOutOfBoundsException"
+_LONGEST_HASHED = 10_000
 _JAVA_SPACE = "".join(map(chr, range(33)))
 
 
@@ -58,12 +59,6 @@ def _char_at(text: str, index: Any) -> str:
     if not 0 <= position < len(text):
         raise Thrown(_OUTSIDE, f"Index {position} out of bounds for length {len(text)}")
     return text[position]
-
-
-def check_length(length: int) -> None:
-    """Raise `LimitError` for a text that would become too long."""
-    if length > TEXT_LENGTH:
-        raise LimitError(f"A text longer than {TEXT_LENGTH} characters came out")
 
 
 def _repeat(text: str, count: Any) -> str:
@@ -117,7 +112,9 @@ def _starts_with(text: str, prefix: Any, start: Any = 0) -> bool:
 
 
 def java_hash(text: str) -> int:
-    """Give `String.hashCode`."""
+    """Give `String.hashCode`; raise `LimitError` for a long text, since each character takes a step of Python."""
+    if len(text) > _LONGEST_HASHED:
+        raise LimitError(f"The hash of a text above {_LONGEST_HASHED} characters is not computed")
     value = 0
     for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
         value = (31 * value + unit) & 0xFFFFFFFF

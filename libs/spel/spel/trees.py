@@ -116,5 +116,5 @@ def _texts_in(value: Any) -> set[str]:
 
 def _bucket(key: str) -> int:
     """Say in which bucket of a small Java `HashSet` a text is: the order in which Spinnaker names several keys."""
-    spread = java_hash(key) & 0xFFFFFFFF
+    spread = java_hash(key[:100]) & 0xFFFFFFFF
     return (spread ^ (spread >> 16)) & 15

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 from spel import calendars, times
 from spel.errors import Thrown
 from spel.formatting import formatted
+from spel.limits import check_length
 from spel.numbers import (
     INT_MAX,
     INT_MIN,
@@ -34,7 +35,7 @@ from spel.numbers import (
     wrapped_long,
 )
 from spel.objects import JavaArray, JavaObject, Method, to_text
-from spel.texts import ByteArray, CharArray, TextArray, charset_of, check_length, need_text, need_whole
+from spel.texts import ByteArray, CharArray, TextArray, charset_of, need_text, need_whole
 
 
 @dataclass(frozen=True)
