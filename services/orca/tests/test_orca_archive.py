@@ -185,6 +185,8 @@ def ended(**changes: Any) -> dict[str, Any]:
         ({"id": "a b"}, "id"),
         ({"id": "../x"}, "id"),
         ({"application": ""}, "application"),
+        ({"application": "a" * 256}, "application"),
+        ({"pipelineConfigId": "a" * 256}, "pipelineConfigId"),
         ({"stages": {}}, "stages"),
         ({"stages": [{"id": "s1", "refId": "1"}]}, "stages.0.type"),
         ({"stages": [{"id": "s1", "refId": "1", "type": "wait", "context": []}]}, "stages.0.context"),

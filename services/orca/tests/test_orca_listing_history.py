@@ -17,6 +17,7 @@ from orca.pipelines import listing
 from orca.pipelines.listing import PipelineLists
 from orca.settings import OrcaSettings
 from orca.testing.builders import pipeline, stage
+from orca.testing.running import running_orca
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,40 @@ def test_a_status_that_there_is_not_is_refused_and_never_becomes_sql(
 def test_what_is_not_there_is_an_empty_list(database: Database):
     with database.connect() as connection:
         assert list(Executions(connection).scan(Search(new_ulid()), most=10, page=2)) == []
+
+
+def incompressible(characters: int) -> str:
+    return "".join(new_ulid() for _ in range(characters // 26 + 1))[:characters]
+
+
+def test_what_users_write_is_found_however_long_it_is(database: Database):
+    long = incompressible(9000)
+    made = pipeline(stage("1"), status=Status.SUCCEEDED)
+    made.application, made.name, made.trigger = "long", long, {"type": long, "eventId": long}
+    with database.begin() as connection:
+        ExecutionStore(connection).insert(made)
+    exact: list[dict[str, Any]] = [{"name": long}, {"trigger_types": [long, "git"]}, {"event_id": long}]
+    near: list[dict[str, Any]] = [{"name": long[:-1]}, {"trigger_types": [long[:100]]}, {"event_id": long + "x"}]
+    with database.connect() as connection:
+        executions = Executions(connection)
+        for fields in exact:
+            assert ids(executions.search(Search("long", "PIPELINE", **fields), offset=0, limit=9)) == [made.id]
+        for fields in near:
+            assert executions.search(Search("long", "PIPELINE", **fields), offset=0, limit=9) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"application": incompressible(256)}, "application"),
+        ({"id": incompressible(3000)}, "id"),
+        ({"trigger": {"type": "manual", "correlationId": incompressible(3000)}}, "correlationId"),
+    ],
+)
+def test_what_executions_are_looked_up_by_has_a_longest_length(
+    settings: OrcaSettings, changes: dict[str, Any], named: str
+):
+    with running_orca(settings, worker=False) as orca:
+        answer = orca.client.post("/orchestrate", json={"application": "a", "name": "n", "stages": []} | changes)
+    assert answer.status_code == 400
+    assert named in answer.json()["message"]

@@ -14,6 +14,12 @@ from orca.execution.served import execution_document
 from orca.execution.status import Status
 
 _PARENTS_DEEPEST = 10
+# The second half of each is what the indexes hold.
+_OF_EVENT = "e.trigger->>'eventId' = %(event_id)s AND left(e.trigger->>'eventId', 200) = left(%(event_id)s, 200)"
+_OF_TRIGGER_TYPES = (
+    "e.trigger->>'type' = ANY(%(trigger_types)s) AND left(e.trigger->>'type', 50) = ANY("
+    "ARRAY(SELECT left(wanted, 50) FROM unnest(%(trigger_types)s::text[]) AS wanted))"
+)
 _OF_EACH_PIPELINE = f"""
     WITH RECURSIVE config (id) AS (
         SELECT min(pipeline_config_id) FROM execution WHERE application = %(application)s
@@ -107,11 +113,11 @@ class Executions:
         for column, name, value in (
             ("e.application = %(application)s", "application", wanted.application),
             ("e.type = %(kind)s", "kind", wanted.kind),
-            ("e.name = %(name)s", "name", wanted.name),
+            ("e.name = %(name)s AND left(e.name, 100) = left(%(name)s, 100)", "name", wanted.name),
             ("e.build_time >= %(since)s", "since", wanted.since),
             ("e.build_time <= %(until)s", "until", wanted.until),
-            ("e.trigger->>'eventId' = %(event_id)s", "event_id", wanted.event_id),
-            ("e.trigger->>'type' = ANY(%(trigger_types)s)", "trigger_types", list(wanted.trigger_types)),
+            (_OF_EVENT, "event_id", wanted.event_id),
+            (_OF_TRIGGER_TYPES, "trigger_types", list(wanted.trigger_types)),
             ("e.pipeline_config_id = ANY(%(config_ids)s)", "config_ids", list(wanted.config_ids)),
         ):
             if value not in (None, []):

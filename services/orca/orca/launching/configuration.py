@@ -20,6 +20,7 @@ from orca.launching.graph import InvalidPipeline, stages_of
 DEFAULT_APPLICATION = "spinnaker_unknown"
 _NO_SUFFIX = frozenset({"aws", "titus"})
 _NOT_CONTEXT = frozenset({"type", "name", "refId", "requisiteStageRefIds", "startTimeExpiry"})
+_LONGEST_NAME = 255
 _TRIGGER_LISTS = ("artifacts", "notifications", "resolvedExpectedArtifacts", "expectedArtifacts")
 _TRIGGER_FLAGS = ("rebake", "dryRun", "strategy")
 
@@ -54,6 +55,8 @@ def read_trigger(pipeline: Document, user: Identity) -> Document:
     for key in ("type", "user", "correlationId", "parentPipelineId", "parentPipelineStageId"):
         if not isinstance(trigger.get(key), str | None):
             raise BadRequest(f"'trigger.{key}' must be text, not {json_type(trigger[key])}.")
+    if len(trigger.get("correlationId") or "") > _LONGEST_NAME:
+        raise BadRequest(f"'trigger.correlationId' has more than {_LONGEST_NAME} characters.")
     parameters = trigger.get("parameters")
     trigger["parameters"] = dict(as_object(parameters, "'trigger.parameters'")) if parameters is not None else {}
     for key in _TRIGGER_LISTS:
@@ -116,10 +119,10 @@ def make_pipeline(
     execution = Execution(
         "PIPELINE",
         execution_id,
-        _text(pipeline, "application") or DEFAULT_APPLICATION,
+        _name(pipeline, "application") or DEFAULT_APPLICATION,
         stages_from(stages_of(pipeline), new_id),
         name=_text(pipeline, "name"),
-        pipeline_config_id=_text(pipeline, "id") or None,
+        pipeline_config_id=_name(pipeline, "id") or None,
         root_id=_text(pipeline, "rootId") or None,
         limit_concurrent=_flag(pipeline, "limitConcurrent"),
         max_concurrent=_number(pipeline, "maxConcurrentExecutions") or 0,
@@ -151,7 +154,7 @@ def make_orchestration(
     execution = Execution(
         "ORCHESTRATION",
         execution_id,
-        _text(request, "application") or DEFAULT_APPLICATION,
+        _name(request, "application") or DEFAULT_APPLICATION,
         stages_from(stages_of(jobs), new_id),
         description=_text(request, "description") or _text(request, "name"),
         initial_config=_object(request, "initialConfig") or {},
@@ -204,6 +207,14 @@ def _text(document: Document, key: str) -> str | None:
     value = document.get(key)
     if value is not None and not isinstance(value, str):
         raise InvalidPipeline(f"'{key}' must be text, not {json_type(value)}.")
+    return value
+
+
+def _name(document: Document, key: str) -> str | None:
+    """Read what executions are looked up by; it is as long as a column of Spinnaker's tables at most."""
+    value = _text(document, key)
+    if value is not None and len(value) > _LONGEST_NAME:
+        raise InvalidPipeline(f"'{key}' has {len(value)} characters; up to {_LONGEST_NAME} are possible.")
     return value
 
 

@@ -50,7 +50,7 @@ class _Task(_Served):
 
 
 class _Stage(_Served):
-    id: Annotated[str, StringConstraints(min_length=1)]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     ref_id: str
     type: str
     name: str | None = None
@@ -91,7 +91,7 @@ class _Paused(_Served):
 class _Execution(_Served):
     type: ExecutionType
     id: Id
-    application: Annotated[str, StringConstraints(min_length=1)]
+    application: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     status: Status
     stages: list[_Stage]
     root_id: str | None = None
@@ -108,7 +108,7 @@ class _Execution(_Served):
     limit_concurrent: bool = False
     max_concurrent_executions: int = 0
     keep_waiting_pipelines: bool = False
-    pipeline_config_id: str | None = None
+    pipeline_config_id: Annotated[str, StringConstraints(max_length=255)] | None = None
     authentication: JsonMap = Field(default_factory=dict)
     notifications: list[JsonMap] = Field(default_factory=list[JsonMap])
     initial_config: JsonMap = Field(default_factory=dict)

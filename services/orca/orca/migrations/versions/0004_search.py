@@ -16,12 +16,13 @@ def upgrade() -> None:
         " WHERE status IN ('TERMINAL', 'CANCELED', 'STOPPED', 'FAILED_CONTINUE', 'SKIPPED')",
     )
     # What is filtered by comes last: the index is read in the order of time, and rows that don't match aren't.
+    # It is cut, for a row of an index has a largest size, and users may write more.
     add_index(
         op,
         "execution_searched",
-        "execution (type, application, build_time DESC, id DESC, name, (trigger->>'type'))",
+        "execution (type, application, build_time DESC, id DESC, left(name, 100), left(trigger->>'type', 50))",
     )
-    add_index(op, "execution_of_event", "execution ((trigger->>'eventId'))")
+    add_index(op, "execution_of_event", "execution (left(trigger->>'eventId', 200))")
     drop_index(op, "execution_recent")
     # Until it has gathered what the indexes' expressions hold, Postgres doesn't see what they are good for.
     op.execute("ANALYZE execution")
