@@ -1,12 +1,16 @@
 """Templated pipelines through orca's API: planned, started, refused; clouddriver gives the templates."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from kork.app import run_sync
 from kork.ids import new_ulid
 from kork.testing.peers import Peer, Reply, Request, serve
+from orca.launching.threads import LaunchThreads
 from orca.settings import OrcaSettings
 from orca.testing.running import Orca, running_orca
 
@@ -182,3 +186,21 @@ def test_templates_of_the_first_kind_have_their_paths_and_a_clear_no(orca: Orca)
     refused = orca.get("/pipelineTemplate", status=400, source="spinnaker://x")
     assert "Write it as a v2 template" in refused["errors"][0]["suggestion"]
     orca.post("/convertPipelineToTemplate", {}, status=400)
+
+
+def test_starts_that_wait_for_their_templates_leave_threads_for_all_else():
+    go_on = threading.Event()
+
+    def wait() -> bool:
+        return go_on.wait(60)
+
+    async def main() -> list[bool]:
+        threads = LaunchThreads()
+        async with asyncio.timeout(60):
+            waiting = [asyncio.create_task(threads.run(use(), wait)) for _ in range(100)]
+            plain = await threads.run({"stages": []}, lambda: True)
+            other = await run_sync(lambda: True)
+            go_on.set()
+            return [plain, other, *await asyncio.gather(*waiting)]
+
+    assert asyncio.run(main()) == [True] * 102

@@ -1,9 +1,8 @@
 """`/orchestrate`, `/plan`, `/fail`, `/ops`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from kork.app import run_sync
 from kork.bodies import JsonBody, JsonObject, OptionalJsonObject
 from kork.caller import CurrentUser
 from kork.documents import Document, as_list, as_object
@@ -12,6 +11,7 @@ from kork.http import ServiceClient
 
 from orca.answers import answer
 from orca.launching.service import Launcher
+from orca.launching.threads import LaunchThreads
 
 Origin = Annotated[str, Header(alias="X-SPINNAKER-USER-ORIGIN")]
 
@@ -19,6 +19,7 @@ Origin = Annotated[str, Header(alias="X-SPINNAKER-USER-ORIGIN")]
 def launching_router(launcher: Launcher, front50: ServiceClient) -> APIRouter:
     """Make the routes that start executions."""
     router = APIRouter(tags=["launching"])
+    threads = LaunchThreads()
 
     async def configuration_of(config_id: str, trigger: Document) -> Document:
         try:
@@ -30,11 +31,11 @@ def launching_router(launcher: Launcher, front50: ServiceClient) -> APIRouter:
         return as_object(pipeline, f"Pipeline {config_id}") | {"trigger": trigger}
 
     @router.post("/orchestrate")
-    def orchestrate(pipeline: JsonObject, user: CurrentUser, origin: Origin = "unknown") -> Response:
+    async def orchestrate(pipeline: JsonObject, user: CurrentUser, origin: Origin = "unknown") -> Response:
         """Start a pipeline; with `executionId` only once. `plan: true` gives what would be started."""
         if pipeline.get("plan") is True:
-            return answer(launcher.plan(pipeline, user, resolve_artifacts=False))
-        execution = launcher.start_pipeline(pipeline, user, origin)
+            return answer(await threads.run(pipeline, launcher.plan, pipeline, user, resolve_artifacts=False))
+        execution = await threads.run(pipeline, launcher.start_pipeline, pipeline, user, origin)
         return answer({"ref": f"/pipelines/{execution.id}"})
 
     @router.post("/orchestrate/{pipeline_config_id}")
@@ -43,17 +44,17 @@ def launching_router(launcher: Launcher, front50: ServiceClient) -> APIRouter:
     ) -> Response:
         """Start a saved pipeline with a trigger; 404 when there is no such pipeline."""
         pipeline = await configuration_of(pipeline_config_id, trigger)
-        execution = await run_sync(launcher.start_pipeline, pipeline, user, origin)
+        execution = await threads.run(pipeline, launcher.start_pipeline, pipeline, user, origin)
         return answer({"ref": f"/pipelines/{execution.id}"})
 
     @router.post("/plan")
-    def plan(
+    async def plan(
         pipeline: JsonObject,
         user: CurrentUser,
         resolve_artifacts: Annotated[bool, Query(alias="resolveArtifacts")] = False,
     ) -> Response:
         """Give a pipeline as it would be started."""
-        return answer(launcher.plan(pipeline, user, resolve_artifacts=resolve_artifacts))
+        return answer(await threads.run(pipeline, launcher.plan, pipeline, user, resolve_artifacts=resolve_artifacts))
 
     @router.post("/plan/{pipeline_config_id}")
     async def plan_by_id(
@@ -64,8 +65,7 @@ def launching_router(launcher: Launcher, front50: ServiceClient) -> APIRouter:
     ) -> Response:
         """Give a saved pipeline as it would be started."""
         pipeline = await configuration_of(pipeline_config_id, trigger)
-        planned: Any = await run_sync(launcher.plan, pipeline, user, resolve_artifacts=resolve_artifacts)
-        return answer(planned)
+        return answer(await threads.run(pipeline, launcher.plan, pipeline, user, resolve_artifacts=resolve_artifacts))
 
     @router.post("/fail")
     def fail(pipeline: JsonObject, user: CurrentUser, origin: Origin = "unknown") -> Response:
