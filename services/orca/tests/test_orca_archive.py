@@ -9,10 +9,13 @@ import orjson
 import pytest
 from kork.clock import now_ms
 from kork.database import Database
+from kork.testing.waiting import wait_until
+from orca.execution.status import Status
 from orca.execution.store import ExecutionStore
 from orca.retention.rules import DAY_MS
 from orca.retention.sweep import Retention
 from orca.settings import OrcaSettings
+from orca.testing.builders import pipeline, stage
 from orca.testing.running import Orca, running_orca
 from sqlalchemy import text
 
@@ -225,3 +228,25 @@ def test_nothing_comes_in_unless_it_is_switched_on(new_orca_settings: Callable[.
         answer = closed.client.post("/admin/executions", json=ended())
     assert answer.status_code == 404
     assert "executions.import.enabled" in answer.json()["message"]
+
+
+def test_an_orca_removes_what_is_old_by_itself(new_orca_settings: Callable[..., OrcaSettings], tmp_path: Path):
+    cleanup = {"enabled": True, "intervalMs": 1000, "minimumPipelineExecutions": 1}
+    settings = new_orca_settings(
+        pollers={"oldPipelineCleanup": cleanup}, executions={"archive": {"folder": str(tmp_path)}}
+    )
+    database = Database(settings.database, schema="orca")
+    ids: list[str] = []
+    with database.begin() as connection:
+        for days in (100, 50, 1):
+            made = pipeline(stage("1"), status=Status.SUCCEEDED, pipeline_config_id="config")
+            made.build_time = now_ms() - days * DAY_MS
+            ExecutionStore(connection).insert(made)
+            ids.append(made.id)
+    database.dispose()
+    with running_orca(settings, worker=False) as orca:
+        wait_until(lambda: orca.client.get(f"/pipelines/{ids[1]}").status_code == 404)
+        assert orca.execution(ids[2])["id"] == ids[2]
+        told = orca.client.get("/metrics").text
+    assert {each["id"] for each in archived(tmp_path)} == set(ids[:2])
+    assert 'orca_executions_removed_total{type="PIPELINE"}' in told
