@@ -7,25 +7,20 @@ tests, and is kept in the folder that `--corpus` names.
 import argparse
 import ast
 import hashlib
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
-import atheris
-
+# Installed in an environment of its own: see `make fuzz`.
+atheris: Any = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["spel"]):
     import spel
     from spel.types import JavaType
 
 SECRET = "the canary sings"
 TESTS = Path(__file__).parents[1] / "tests"
-WORDS = """
-' " ( ) [ ] { } . ?. ?: ? : , # @ + - * / % ^ ! == != < <= > >= && || .?[ .![ .^[ .$[ ${ } null true and or not
-instanceof matches between T( new #root #this #twice( #secret( size() length() toString() repeat( replaceAll( split(
-format( join( substring( contains( T(String) T(Math) T(Integer) T(java.time.LocalDate) T(java.time.Instant)
-T(java.util.UUID) new java.util.Date( new java.text.SimpleDateFormat( new java.util.Random( new int[ __class__ get(
-stages status name count list map text missing 0 1 1.5 2L 0x1F 1e3 'a' 'x.*' {1,2} {a:1}
-""".split()
+WORDS = Path(__file__).with_name("words.txt").read_text().split()
 
 
 class Canary:
@@ -77,6 +72,12 @@ def check(value: Any) -> None:
                 raise AssertionError(f"an expression got hold of {type(item)}")
 
 
+def check_place(error: spel.SpelError) -> None:
+    """Fail when an error points outside of its expression."""
+    assert 0 <= error.column <= len(error.expression)
+    error.pointed()
+
+
 def evaluate(text: str) -> None:
     """Evaluate a text in all ways."""
     try:
@@ -84,8 +85,7 @@ def evaluate(text: str) -> None:
         check(value)
         check(spel.to_text(value))
     except spel.SpelError as error:
-        assert 0 <= error.column <= len(error.expression)
-        error.pointed()
+        check_place(error)
     rendered, problems = spel.render_tree({"a": [text, f"${{{text}}}"], text: f"x ${{{text}}} y"}, ROOT, limits=LIMITS)
     check(rendered)
     for problem in problems:

@@ -207,7 +207,7 @@ def plain(value: Any, most: int = 1_000_000) -> Any:
         if isinstance(item, float):
             return float(item)
         if isinstance(item, JavaObject):
-            return item.json()
+            return convert(item.json(), depth + 1)
         if isinstance(item, Mapping):
             entries = cast(Mapping[Any, Any], item)
             return {to_text(key): convert(inner, depth + 1) for key, inner in entries.items()}
