@@ -180,9 +180,10 @@ def test_jobs_may_come_as_a_bare_list_and_be_cancelled_together(orca: Orca):
 
 
 def test_lists_show_the_latest_of_each_pipeline(orca: Orca, wait: Wait):
-    started = [orca.start(wait("1"), id=f"list-{n % 2}", application="lists", name=f"p{n % 2}") for n in range(6)]
-    for id in started:
-        orca.wait_end(id)
+    started: list[str] = []
+    for n in range(6):
+        started.append(orca.start(wait("1"), id=f"list-{n % 2}", application="lists", name=f"p{n % 2}"))
+        orca.wait_end(started[-1])
     shown = orca.get("/v2/applications/lists/pipelines", limit=2)
     assert [each["id"] for each in shown] == started[2:]
     assert shown == orca.get("/applications/lists/pipelines", limit=2)
