@@ -65,6 +65,8 @@ def faults(config: Json, document: Any, *, strict: bool = False) -> str:
         ("int", 3, True),
         ("int", 3.0, True),
         ("int", 3.5, False),
+        ("int", float("inf"), False),
+        ("int", 10**400, True),
         ("int", True, False),
         ("int", "3", False),
         ("INT", 3, True),
@@ -325,3 +327,58 @@ def test_planning_changes_nothing_that_it_is_given(variables: Json):
     else:
         assert planned(config, document)["templateVariables"].keys() == {"a", "b", "c"}
     assert (config, document) == before
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abx"), inner, max_size=2),
+    max_leaves=4,
+)
+FULL = template(
+    wait("a"),
+    wait("b", "a", inject={"first": True}),
+    variables=[variable("v", "int", defaultValue=1, nullable=True)],
+    protect=False,
+    pipeline={"triggers": [{}], "notifications": [{}], "parameterConfig": [{"name": "p"}], "expectedArtifacts": [{}]},
+)
+USE = use(
+    wait("c", "a", inject={"after": ["a"]}),
+    triggers=[{}],
+    notifications=[{}],
+    parameters=[{}],
+    parameterConfig=[{}],
+    expectedArtifacts=[{}],
+    exclude=["triggers"],
+    variables={"v": 2},
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copied = deepcopy(value)
+    at = copied
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = new
+    return copied
+
+
+@given(st.sampled_from(places(FULL)), st.sampled_from(places(USE)[1:]), JSON, JSON, st.booleans())
+def test_whatever_is_written_is_planned_or_refused_in_words(
+    in_template: tuple[Any, ...], in_use: tuple[Any, ...], one: Any, two: Any, both: bool
+):
+    document = replaced(FULL, in_template, one)
+    config = replaced(USE, in_use, two) if both else USE
+    told = "it is planned"
+    try:
+        if is_templated(config):
+            evaluate_planned(plan_templated(config, document, {"type": "manual"}, strict=True), {"type": "manual"})
+    except InvalidTemplate as error:
+        told = error.faults[0].message
+    assert told

@@ -79,7 +79,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
     "list": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
-    "int": lambda value: _is_number(value) and value == int(value),
+    "int": lambda value: _is_number(value) and (isinstance(value, int) or value.is_integer()),
     "float": lambda value: _is_number(value),
 }
 
