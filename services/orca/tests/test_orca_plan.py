@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kork.ids import new_ulid
 from kork.testing.peers import Peer, Reply, Request, serve
 from orca.execution.model import Execution, StageExecution
+from orca.plan.outcome import problems_of
 from orca.plan.stages import PlannedStage, StagePlanner
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
@@ -249,9 +253,54 @@ def test_a_dry_run_runs_stubs():
     assert dry.tasks == ["dryRun"]
 
 
+_WORDS = st.sampled_from(["", "1", "wait", "${1 + 1}", "${nowhere.at.all}", "${#stage('x').status}", "true", "$.a"])
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+_FIELDS = """
+url account manifests source waitTime preconditions pipeline application variables stageEnabled alias
+restrictExecutionDuringTimeWindow restrictedExecutionWindow failOnFailedExpressions expectedArtifacts notifications
+parallelStages target kind mode criteria cluster location manifestName options patchBody trafficManagement parameters
+stages retries customHeaders
+"""
+_KEYS = st.sampled_from(_FIELDS.split())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(StageCatalogue.load().types)), st.dictionaries(_KEYS, _JSON, max_size=5), st.booleans())
+def test_whatever_is_written_in_a_stage_has_a_verdict(kind: str, context: JsonMap, dry: bool):
+    execution = pipeline(stage("1", "wait", waitTime=0), stage("2", kind, ["1"], **context), stage("3", "wait", ["2"]))
+    execution.trigger |= {"dryRun": dry}
+    planned = planner_of(execution).plan()
+    assert [each.stage.ref_id for each in planned] == ["1", "2", "3"]
+    assert orjson.dumps([each.to_json() for each in planned])
+    assert all(problems_of(each) for each in planned if each.outcome == "fails")
+
+
 # --- the API
 
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"image": "${image}"}}
+
+
+TEMPLATE = {
+    "schema": "v2",
+    "id": "slow",
+    "metadata": {"name": "Slow", "description": "waits", "owner": "a@example.com"},
+    "variables": [{"name": "seconds", "type": "int", "defaultValue": 30}],
+    "pipeline": {
+        "stages": [
+            {
+                "type": "wait",
+                "refId": "1",
+                "name": "Wait",
+                "waitTime": "${ templateVariables.seconds }",
+                "comments": "${parameters.why}",
+            }
+        ]
+    },
+}
 
 
 class Clouddriver:
@@ -262,6 +311,8 @@ class Clouddriver:
         self.status = 200
 
     def reply(self, request: Request) -> Reply:
+        if request.path == "/artifacts/fetch" and request.json["type"] == "front50/pipelineTemplate":
+            return 200, TEMPLATE
         if request.path == "/artifacts/fetch":
             return 200, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fetched}\n"
         if request.path.startswith("/pipelines/"):
@@ -297,7 +348,7 @@ def as_usual(clouddriver: Clouddriver, peer: Peer) -> None:
     peer.requests.clear()
 
 
-def given(*stages: JsonMap, **more: Any) -> JsonMap:
+def body_of(*stages: JsonMap, **more: Any) -> JsonMap:
     trigger = {"type": "manual"} | more.pop("trigger", {})
     return {"application": "shop", "name": "p", "stages": list(stages), "trigger": trigger} | more
 
@@ -308,7 +359,7 @@ def deploy(**more: Any) -> JsonMap:
 
 def test_a_plan_tells_parameters_stages_and_the_deploy(orca: Orca, peer: Peer):
     declared = [{"name": "image", "default": "shop:1"}, {"name": "reason", "required": True}]
-    body = given(deploy(), parameterConfig=declared, trigger={"parameters": {"reason": "why not"}})
+    body = body_of(deploy(), parameterConfig=declared, trigger={"parameters": {"reason": "why not"}})
     planned = orca.post(
         "/pipelines/plan",
         body | {"stages": [deploy(manifests=[MANIFEST | {"data": {"image": "${parameters.image}"}}])]},
@@ -336,7 +387,7 @@ def test_a_plan_tells_parameters_stages_and_the_deploy(orca: Orca, peer: Peer):
 
 def test_a_plan_stores_nothing_and_tells_nobody(orca: Orca):
     application, config_id, correlation = (f"app{new_ulid().lower()}" for _ in range(3))
-    body = given(
+    body = body_of(
         deploy(),
         application=application,
         id=config_id,
@@ -387,7 +438,7 @@ def test_a_plan_stores_nothing_and_tells_nobody(orca: Orca):
     ],
 )
 def test_a_deploy_of_what_is_not_known_yet_is_not_tried(orca: Orca, peer: Peer, stages: list[JsonMap], unknown: str):
-    planned = orca.post("/pipelines/plan", given(*stages))
+    planned = orca.post("/pipelines/plan", body_of(*stages))
     assert planned["stages"][1]["deploy"] == {"unknown": unknown}
     assert peer.asked("POST") == []
     assert planned["problems"] == []
@@ -401,7 +452,7 @@ def test_a_manifest_that_is_an_artifact_is_fetched(orca: Orca, peer: Peer):
         "useDefaultArtifact": True,
         "defaultArtifact": artifact,
     }
-    body = given(deploy(source="artifact", manifestArtifactId="m"), expectedArtifacts=[expected])
+    body = body_of(deploy(source="artifact", manifestArtifactId="m"), expectedArtifacts=[expected])
     planned = orca.post("/pipelines/plan", body)
     assert [request.path for request in peer.requests] == ["/artifacts/fetch", "/kubernetes/manifests/plan"]
     assert peer.requests[1].json["manifests"] == [
@@ -416,7 +467,7 @@ def test_a_received_artifact_binds_what_it_matches(orca: Orca):
     image = {"type": "docker/image", "name": "shop", "reference": "shop:1"}
     expected = {"id": "image", "matchArtifact": {"type": "docker/image", "name": "shop"}}
     other = {"id": "other", "matchArtifact": {"type": "git/repo"}}
-    body = given({"type": "wait", "refId": "1"}, expectedArtifacts=[expected, other], trigger={"artifacts": [image]})
+    body = body_of({"type": "wait", "refId": "1"}, expectedArtifacts=[expected, other], trigger={"artifacts": [image]})
     planned = orca.post("/pipelines/plan", body)
     assert [(each["id"], each["outcome"], each.get("artifact")) for each in planned["artifacts"]] == [
         ("image", "received", image),
@@ -425,20 +476,61 @@ def test_a_received_artifact_binds_what_it_matches(orca: Orca):
     assert planned["start"]["outcome"] == "starts"
 
 
+@pytest.mark.parametrize(
+    ("made", "refusal"),
+    [
+        ({"kind": "Namespace", "metadata": {"name": "new"}}, {"reason": "NotFound", "namespace": "new"}),
+        (
+            {"kind": "CustomResourceDefinition", "spec": {"names": {"kind": "Shop"}}},
+            {"reason": "NoSuchKind", "kind": "Shop"},
+        ),
+    ],
+)
+def test_what_an_earlier_stage_makes_is_waited_for(
+    orca: Orca, clouddriver: Clouddriver, made: JsonMap, refusal: JsonMap
+):
+    clouddriver.verdicts = [{"name": "shop a", "action": "refused", "message": "not there"} | refusal]
+    first = deploy(refId="0", name="prepare", manifests=[made])
+    planned = orca.post(
+        "/pipelines/plan", body_of(first, deploy(requisiteStageRefIds=["0"], manifests=[{"kind": "x"}]))
+    )
+    before, after = (each["deploy"]["manifests"][0] for each in planned["stages"])
+    assert (before["action"], after["action"]) == ("refused", "unknown")
+    assert "once stage 'prepare' (0) has made the" in after["message"]
+    assert [each["stage"] for each in planned["problems"]] == ["0"]
+
+
+def test_a_use_of_a_template_is_planned_as_the_pipeline_that_it_becomes(orca: Orca):
+    used = {
+        "schema": "v2",
+        "type": "templatedPipeline",
+        "application": "shop",
+        "name": "p",
+        "template": {"artifactAccount": "front50ArtifactCredentials", "reference": "spinnaker://slow"}
+        | {"type": "front50/pipelineTemplate"},
+        "variables": {"seconds": 5},
+        "trigger": {"type": "manual", "parameters": {"why": "to see"}},
+    }
+    planned = orca.post("/pipelines/plan", used)
+    [wait_stage] = planned["stages"]
+    assert (wait_stage["name"], wait_stage["outcome"], planned["problems"]) == ("Wait", "runs", [])
+    assert {each["path"]: each["value"] for each in wait_stage["expressions"]} == {"comments": "to see", "waitTime": 5}
+
+
 def test_a_child_pipeline_that_is_gone_fails_its_stage(orca: Orca):
     child = {"type": "pipeline", "name": "child", "refId": "1", "application": "shop", "pipeline": "gone"}
     then = {"type": "wait", "refId": "2", "requisiteStageRefIds": ["1"], "waitTime": 1}
-    planned = orca.post("/pipelines/plan", given(child, then))
+    planned = orca.post("/pipelines/plan", body_of(child, then))
     assert [each["outcome"] for each in planned["stages"]] == ["fails", "not reached"]
     assert planned["problems"] == [{"stage": "1", "message": "pipeline: there is no pipeline 'gone'."}]
 
 
 def test_refusals_are_problems(orca: Orca, clouddriver: Clouddriver):
     clouddriver.verdicts = [{"name": "configMap c", "action": "refused", "message": "forbidden"}]
-    planned = orca.post("/pipelines/plan", given(deploy(manifests=[{"kind": "ConfigMap"}])))
+    planned = orca.post("/pipelines/plan", body_of(deploy(manifests=[{"kind": "ConfigMap"}])))
     assert planned["problems"] == [{"stage": "1", "message": "configMap c: forbidden"}]
     clouddriver.status = 403
-    planned = orca.post("/pipelines/plan", given(deploy(manifests=[{"kind": "ConfigMap"}])))
+    planned = orca.post("/pipelines/plan", body_of(deploy(manifests=[{"kind": "ConfigMap"}])))
     assert "Access denied to account prod" in planned["problems"][0]["message"]
 
 
@@ -458,14 +550,14 @@ def test_refusals_are_problems(orca: Orca, clouddriver: Clouddriver):
     ],
 )
 def test_what_would_not_start_says_why(orca: Orca, peer: Peer, more: JsonMap, reason: str):
-    planned = orca.post("/pipelines/plan", given(deploy(manifests=[{"kind": "ConfigMap"}]), **more))
+    planned = orca.post("/pipelines/plan", body_of(deploy(manifests=[{"kind": "ConfigMap"}]), **more))
     assert planned["start"]["outcome"] == "refused"
     assert reason in planned["problems"][0]["message"]
     assert peer.requests == []
 
 
 def test_a_full_pipeline_waits_its_turn(orca: Orca):
-    body = given({"type": "wait", "refId": "1", "waitTime": 600}, id=new_ulid(), limitConcurrent=True)
+    body = body_of({"type": "wait", "refId": "1", "waitTime": 600}, id=new_ulid(), limitConcurrent=True)
     assert orca.post("/pipelines/plan", body)["start"]["outcome"] == "starts"
     running = orca.post("/orchestrate", body)["ref"].rsplit("/", 1)[-1]
     orca.wait(running, lambda seen: seen["status"] == "RUNNING")
@@ -478,10 +570,10 @@ def test_a_full_pipeline_waits_its_turn(orca: Orca):
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (given({"refId": "1", "name": "nameless"}), "type missing"),
-        (given({"type": "wait", "refId": "1", "requisiteStageRefIds": ["2"]}), "2"),
+        (body_of({"refId": "1", "name": "nameless"}), "type missing"),
+        (body_of({"type": "wait", "refId": "1", "requisiteStageRefIds": ["2"]}), "2"),
         ({"stages": 7}, "stages"),
-        (given(expectedArtifacts=[7]), "expectedArtifacts[0]"),
+        (body_of(expectedArtifacts=[7]), "expectedArtifacts[0]"),
     ],
 )
 def test_what_is_no_pipeline_is_refused(orca: Orca, body: JsonMap, named: str):
@@ -490,6 +582,6 @@ def test_what_is_no_pipeline_is_refused(orca: Orca, body: JsonMap, named: str):
 
 def test_names_are_evaluated_as_in_the_old_way(orca: Orca):
     stages = [{"type": "wait", "refId": "1", "waitTime": 1, "name": "to ${parameters.where}"}]
-    body = given(*stages, trigger={"parameters": {"where": "prod"}})
+    body = body_of(*stages, trigger={"parameters": {"where": "prod"}})
     assert orca.post("/pipelines/plan", body)["stages"][0]["name"] == "to prod"
     assert orca.post("/pipelines/plan", body | {"spelEvaluator": "v4"})["stages"][0]["name"] == stages[0]["name"]

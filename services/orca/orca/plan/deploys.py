@@ -46,6 +46,7 @@ class DeployTrials:
         self._execution = execution
         self._foresight = foresight
         self._services = services
+        self._made: dict[str, set[str]] = {}
 
     def of(self, verdict: PlannedStage, definition: Stage[Any]) -> JsonMap:
         """Say what a deploy would do: clouddriver's plan, or `{"unknown": why}`, or `{"errors": [why]}`."""
@@ -75,7 +76,18 @@ class DeployTrials:
             _io(deploy)(definition.view(self._execution, going), services)
             description = _description_in(caught.body)
             planned = self._services.clouddriver.post(_PLAN, json=description)
-        return cast(JsonMap, planned) if isinstance(planned, dict) else {"errors": [f"{planned!r:.200}"]}
+        if not isinstance(planned, dict):
+            return {"errors": [f"clouddriver answered {planned!r:.200}, not with a plan."]}
+        self._made[stage.id] = _made_by(description)
+        return self._with_earlier(stage, cast(JsonMap, planned))
+
+    def _with_earlier(self, stage: StageExecution, planned: JsonMap) -> JsonMap:
+        """Let nothing count as refused that only lacks what a stage before this one makes."""
+        there: dict[str, str] = {}
+        for before in self._foresight.before(stage):
+            there |= dict.fromkeys(self._made.get(before.stage.id, ()), before.words)
+        manifests = [_awaiting(each, there) for each in maps(planned.get("manifests"))]
+        return planned | {"manifests": manifests}
 
     def _producer(self, stage: StageExecution) -> str | None:
         """Find the stage before that has yet to bind an artifact that this one uses."""
@@ -123,6 +135,34 @@ def _description_in(body: Any) -> JsonMap:
             if isinstance(description, dict):
                 return cast(JsonMap, description)
     raise TaskFailure("The stage would deploy nothing.")
+
+
+def _made_by(description: JsonMap) -> set[str]:
+    """Name the namespaces and the kinds that a deploy makes."""
+    made: set[str] = set()
+    for manifest in maps(description.get("manifests")):
+        match manifest.get("kind"):
+            case "Namespace":
+                made.add(f"namespace {_inside(manifest, 'metadata', 'name')}")
+            case "CustomResourceDefinition":
+                made.add(f"kind {_inside(manifest, 'spec', 'names', 'kind')}")
+            case _:
+                pass
+    return made
+
+
+def _inside(value: Any, *path: str) -> Any:
+    for key in path:
+        value = cast(JsonMap, value).get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _awaiting(manifest: JsonMap, there: dict[str, str]) -> JsonMap:
+    lacks = {"NotFound": f"namespace {manifest.get('namespace')}", "NoSuchKind": f"kind {manifest.get('kind')}"}
+    missing = lacks.get(str(manifest.get("reason")), "")
+    if manifest.get("action") != "refused" or missing not in there:
+        return manifest
+    return manifest | {"action": "unknown", "message": f"It can be tried once {there[missing]} has made the {missing}."}
 
 
 def _is_at(path: str, key: str) -> bool:

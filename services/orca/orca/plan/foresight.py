@@ -189,7 +189,8 @@ class PlannedRoot:
                     return execution.trigger
                 case "parameters" if execution.trigger.get("parameters"):
                     return execution.trigger["parameters"]
-                case "templateVariables" if execution.template_variables and execution.spel_evaluator == "v4":
+                case "templateVariables" if execution.template_variables:
+                    # v3 sees them too: when the pipeline is submitted.
                     return execution.template_variables
                 case _:
                     pass

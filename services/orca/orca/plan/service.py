@@ -71,17 +71,17 @@ class Planner:
 
     def _as_it_would_start(self, pipeline: Document, user: Identity) -> Document:
         """Let it be planned as for a start, but keep the stages' expressions: each is to be told."""
-        planned = self._launcher.plan(pipeline | {"spelEvaluator": _V4}, user, resolve_artifacts=False)
-        written = pipeline.get("spelEvaluator")
-        if written != _V4:
-            names = {"names": [stage.get("name") for stage in planned["stages"]]}
-            about = {"templateVariables": planned.get("templateVariables"), "spelEvaluator": written}
-            evaluated = configuration.evaluate_submission(names | about, planned["trigger"])["names"]
-            planned["stages"] = [
-                stage | ({"name": name} if name is not None else {})
-                for stage, name in zip(planned["stages"], evaluated, strict=True)
-            ]
-        return planned | {"spelEvaluator": written}
+        planned = self._launcher.plan(pipeline, user, resolve_artifacts=False)
+        if planned.get("spelEvaluator") == _V4:
+            return planned
+        kept: list[Document] = self._launcher.plan(pipeline | {"spelEvaluator": _V4}, user, resolve_artifacts=False)[
+            "stages"
+        ]
+        evaluated: list[Document] = planned["stages"]
+        if len(kept) != len(evaluated):
+            return planned
+        named = zip(kept, evaluated, strict=True)
+        return planned | {"stages": [stage | _name_of(done) for stage, done in named]}
 
     def _prior_artifacts(self, pipeline: Document) -> list[JsonMap]:
         config_id = pipeline.get("id")
@@ -137,3 +137,7 @@ def _with_artifacts(trigger: Document, found: list[Prospect]) -> Document:
         if each.artifact is not None and each.artifact not in received:
             received.append(each.artifact)
     return trigger | {"artifacts": received, "expectedArtifacts": bound, "resolvedExpectedArtifacts": bound}
+
+
+def _name_of(stage: Document) -> Document:
+    return {"name": stage["name"]} if stage.get("name") is not None else {}
