@@ -95,6 +95,11 @@ def test_a_digest_knows_no_order_no_space_and_no_bookkeeping():
     assert digest_of(a) != digest_of(a | {"tag": "latest"})
 
 
+def test_a_number_of_any_length_is_kept(api: TestClient):
+    created(api, template(pipeline={"stages": [], "n": 10**30}))
+    assert api.get(f"{V2}/deploy").json()["pipeline"]["n"] == 10**30
+
+
 def test_a_taken_key_is_refused(api: TestClient):
     created(api, template())
     answer = api.post(V2, json=template("DEPLOY"))

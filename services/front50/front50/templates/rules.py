@@ -4,11 +4,11 @@ Source: Spinnaker's Front50 (`V2PipelineTemplateController`).
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, cast
 
-import orjson
 from kork.documents import Document, json_type, object_in
 from kork.errors import BadRequest
 
@@ -24,7 +24,7 @@ FIRST_KIND = (
 _DIGEST_MARK = "@sha256:"
 _BOOKKEEPING = frozenset({"digest", "lastModifiedBy", "updateTs"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,249}")
-_SPACE = re.compile(rb"[ \t\n\x0b\f\r]+")
+_SPACE = re.compile(r"[ \t\n\x0b\f\r]+")
 
 
 def prepare(body: Document, tag: str | None) -> tuple[Document, str | None]:
@@ -95,8 +95,8 @@ def versions_to_write(body: Document, tag: str | None) -> list[tuple[str, Docume
 def digest_of(body: Document) -> str:
     """Give the SHA-256 of a template, as hexadecimal text: keys sorted, white space and bookkeeping left out."""
     content = {key: value for key, value in body.items() if key not in _BOOKKEEPING}
-    written = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(_SPACE.sub(b"", written)).hexdigest()
+    written = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(_SPACE.sub("", written).encode()).hexdigest()
 
 
 def is_in_scope(body: Document, wanted: Iterable[str]) -> bool:
