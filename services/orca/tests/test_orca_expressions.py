@@ -1,12 +1,13 @@
 """What expressions of stages see and may call, and how what fails is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from orca.execution.model import Execution, StageExecution
 from orca.execution.status import Status
 from orca.expressions import PipelineExpressions, StageExpressions
-from orca.expressions.functions import told_as
+from orca.expressions.functions import functions_for, told_as
 from orca.testing import pipeline, stage
 from spel import LimitError, SpelError
 
@@ -397,3 +398,12 @@ def test_a_context_of_five_megabytes_is_evaluated_in_bounded_time():
     assert context["k0"]["n"] == 21
     refused = [key for key in context["expressionEvaluationSummary"] if "stages" in key]
     assert refused, "a thousand walks over five megabytes are refused at some point"
+
+
+def test_every_function_is_documented_and_in_the_compatibility_table():
+    docs = Path(__file__).parents[3] / "docs"
+    reference, table = ((docs / name).read_text() for name in ("reference/expressions.md", "compatibility.md"))
+    made, last = ran()
+    for name in functions_for(made, last):
+        assert f"`#{name}(" in reference
+        assert f"`{name}`" in table
