@@ -9,6 +9,7 @@ from clouddriver.app import create_app
 from clouddriver.credentials.definitions import check_settings
 from clouddriver.credentials.known import known_accounts
 from clouddriver.credentials.sealing import REDACTED, SealBroken, Sealer, completed, redacted
+from clouddriver.operations.runner import OperationRunner
 from clouddriver.settings import ClouddriverSettings
 from fastapi.testclient import TestClient
 from kork.database import Database
@@ -259,6 +260,26 @@ def test_what_is_defined_by_one_process_is_known_to_the_others_at_once(start: An
         wait_until(lambda: other.api.get("/credentials/new").json()["namespaces"] == ["later"])
         one.api.delete("/credentials/new")
         wait_until(lambda: other.api.get("/credentials/new").status_code == 404)
+
+
+def test_a_worker_that_runs_already_works_with_an_account_as_it_is_defined_now(
+    cluster: ClusterAccess, namespace: str, start: Any
+):
+    manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shop", "namespace": namespace}}
+
+    def deployed(one: Clouddriver) -> dict[str, Any]:
+        description = {"account": "new", "manifests": [manifest], "moniker": {"app": "shop"}}
+        asked = one.api.post("/kubernetes/ops", json=[{"deployManifest": description}]).json()
+        runner.run(asked["id"])
+        return one.api.get(asked["resourceUri"]).json()["status"]
+
+    with start() as one:
+        runner = OperationRunner(one.database, known_accounts(one.settings, one.database), one.settings.kubernetes)
+        one.api.post("/credentials", json=definition("new"))
+        assert deployed(one)["failed"]
+        one.api.put("/credentials", json=definition("new", kubeconfigFile=str(cluster.kubeconfig)))
+        assert not deployed(one)["failed"]
+        assert cluster.kubectl("get", "serviceaccount", "shop", "-n", namespace).returncode == 0
 
 
 def test_validating_keeps_nothing_and_tells_whether_the_cluster_answers(cluster: ClusterAccess, start: Any):

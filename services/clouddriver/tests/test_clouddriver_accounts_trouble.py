@@ -153,12 +153,11 @@ def saved(path: Path, document: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("way", ["exec", "tokenFile"])
 def test_credentials_that_run_out_are_renewed_in_the_middle_of_the_work(
-    cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait, tmp_path: Path, way: str
+    cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait, tmp_path: Path
 ):
     tokens = Tokens(cluster, namespace, tmp_path)
-    renewed = {"name": "renewed", "kubeconfigFile": str(tokens.kubeconfig(way)), "namespaces": [namespace]}
+    renewed = {"name": "renewed", "kubeconfigFile": str(tokens.kubeconfig("tokenFile")), "namespaces": [namespace]}
     with start(renewed) as clouddriver:
         wait_until(lambda: clouddriver.health("renewed")["status"] == "UP")
         assert not clouddriver.deploy("renewed", config_map("before", namespace))["status"]["failed"]
