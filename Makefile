@@ -55,7 +55,7 @@ fuzz: $(UV) ## fuzz the expression language (SECONDS=600; findings go to the cac
 	$(CACHE)/fuzz/bin/python -c 'import atheris, spel' 2>/dev/null || \
 		$(UV) pip install --quiet --python $(CACHE)/fuzz/bin/python 'atheris>=3.0' -e libs/spel
 	$(CACHE)/fuzz/bin/python libs/spel/fuzz/expressions.py --corpus $(CACHE)/fuzz/corpus \
-		-max_total_time=$(or $(SECONDS),600) -timeout=30 -rss_limit_mb=2048 -max_len=2000 \
+		-max_total_time=$(or $(SECONDS),600) -timeout=30 -rss_limit_mb=2048 -max_len=2000 -len_control=20 \
 		-artifact_prefix=$(CACHE)/fuzz/ -print_final_stats=1 $(ARGS)
 
 bench: setup ## measure speed and size (ARGS=million: over a long history); prints `name value unit` lines

@@ -79,7 +79,9 @@ def check_place(error: spel.SpelError) -> None:
 
 
 def evaluate(text: str) -> None:
-    """Evaluate a text in all ways."""
+    """Evaluate a text in all ways; one that knows the secret proves nothing."""
+    if SECRET in text:
+        return
     try:
         value = spel.evaluate(text, ROOT, functions=FUNCTIONS, limits=LIMITS)
         check(value)
@@ -113,8 +115,11 @@ def one_input(data: bytes) -> None:
 
 
 def seed(corpus: Path) -> None:
-    """Write each text of the tests into the corpus."""
+    """Write each text of the tests into the corpus, and a hundred choices of words."""
     corpus.mkdir(parents=True, exist_ok=True)
+    for number in range(100):
+        choices = hashlib.shake_128(str(number).encode()).digest(10 + number)
+        (corpus / f"words-{number}").write_bytes(b"\x80" + choices)
     for file in TESTS.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 1000:
