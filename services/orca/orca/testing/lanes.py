@@ -1,20 +1,23 @@
 """Lanes of the crash test: an orca with a database of its own, whose workers live one after the other."""
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import psycopg
 from kork.http import SyncServiceClient
 from kork.ids import new_ulid
-from kork.testing.waiting import wait_until
 
 from orca.settings import OrcaSettings
 from orca.testing.lives import KILLED, Death, fork_server, start_life
 from orca.testing.world import Json, World
 
 _MOST_LIVES = 300
+_LONGEST_LIFE_SECONDS = 180
+_LOOK_SECONDS = 0.05
 
 
 class NoBell:
@@ -57,21 +60,29 @@ class Lane:
         told = Told([])
         for lives in itertools.count():
             assert lives < _MOST_LIVES, f"it does not end: {[self._stands(id) for id in ids]}"
-            death = next(deaths)
-            life = start_life(context, self.settings, death, reached)
-            wait_until(lambda life=life: not life.is_alive() or self._all_ended(), timeout=120)
-            ended = self._all_ended()
-            if life.is_alive():
+            life = start_life(context, self.settings, next(deaths), reached)
+            try:
+                ended = self._await_end(life)
                 life.terminate()
-            life.join(timeout=60)
+                life.join(timeout=_LONGEST_LIFE_SECONDS)
+            finally:
+                life.kill()
             assert life.exitcode in (0, KILLED), life.exitcode
             while not reached.empty():
                 told.ends.append(reached.get())
-            if ended or self._all_ended():
+            if ended:
                 break
         told.outcomes = [self._outcome(id) for id in ids]
         told.doubled = self._doubled()
         return told
+
+    def _await_end(self, life: BaseProcess) -> bool:
+        """Wait until the life is over, or has nothing left to do; say whether all executions have ended."""
+        deadline = time.monotonic() + _LONGEST_LIFE_SECONDS
+        while life.is_alive() and not self._all_ended():
+            assert time.monotonic() < deadline, "a worker that lives does not come to the end"
+            life.join(timeout=_LOOK_SECONDS)
+        return self._all_ended()
 
     def _all_ended(self) -> bool:
         open_rows = (
@@ -109,7 +120,11 @@ class Lane:
     def _doubled(self) -> list[str]:
         """List what was done more than once in this lane: effects outside, children, events."""
         mine = {row[0] for row in self.rows.execute("SELECT id FROM execution")}
-        told = [f"{where}: {keys}" for where, keys in self.world.keys.items() if where[0] in mine and len(keys) > 1]
+        told = [
+            f"{where}: {keys}"
+            for where, keys in self.world.keys.items()
+            if where[0] in mine and (len(keys) > 1 or "" in keys)
+        ]
         children = (
             "SELECT trigger->>'parentPipelineStageId', count(*) FROM execution"
             " WHERE trigger->>'parentPipelineStageId' IS NOT NULL GROUP BY 1 HAVING count(*) > 1"

@@ -136,9 +136,9 @@ def _live(settings: OrcaSettings, death: Death | None, reached: Any) -> None:
     for thread in threads:
         thread.start()
     threading.Thread(target=lambda: asyncio.run(Clock(settings, bell).run()), daemon=True).start()
-    while not stopping.wait(timeout=60):
-        if os.getppid() == 1:
-            break
+    parent = os.getppid()
+    while not stopping.wait(timeout=5) and os.getppid() == parent:
+        pass
     for _ in threads:
         bell.rung.put(None)
     for thread in threads:

@@ -268,7 +268,7 @@ class _Run:
     # --- placeholders
 
     def _filled(self, value: Any) -> Any:
-        """Put in what is known only now: `{{server}}`, `{{main}}` (an execution's id), `{{main.1}}` (a stage's id) …."""
+        """Put in what is known only now: `{{server}}`, `{{main}}` (an execution), `{{main.1}}` (its stage 1), …."""
         return _fill(value, self._value_of)
 
     def _value_of(self, text: str) -> Any:
