@@ -74,10 +74,14 @@ class Foresight:
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
         self._known: dict[str, Foreseen] = {}
+        self._giving: list[Foreseen] = []
+        self._walked: tuple[str, list[StageExecution]] = ("", [])
 
     def note(self, foreseen: Foreseen) -> None:
         """Keep what is known of a stage."""
         self._known[foreseen.stage.id] = _without_outputs(foreseen)
+        if foreseen.outputs != {}:
+            self._giving.append(foreseen)
 
     def of(self, stage: StageExecution) -> Foreseen:
         """Give what is known of a stage; of one that hasn't been looked at, that it runs."""
@@ -85,9 +89,14 @@ class Foresight:
 
     def before(self, stage: StageExecution) -> Iterator[Foreseen]:
         """Walk what comes before a stage, nearest first."""
-        for ancestor in self.execution.ancestors(stage):
-            if ancestor is not stage:
-                yield self.of(ancestor)
+        if self._walked[0] != stage.id:
+            self._walked = (stage.id, [each for each in self.execution.ancestors(stage) if each is not stage])
+        for ancestor in self._walked[1]:
+            yield self.of(ancestor)
+
+    def is_given(self, name: str) -> bool:
+        """Say whether any stage so far gives, or may give, a value of this name: a quick look before a walk."""
+        return any(each.may_bring(name) or name in (each.outputs or ()) for each in self._giving)
 
     def functions(self, stage: StageExecution) -> dict[str, Callable[..., Any]]:
         """Give the functions of expressions, with those that look at the run replaced."""
@@ -204,6 +213,8 @@ class PlannedRoot:
             raise Unknown(self.unsettled[name])
         if name in self._stage.context:
             return self._stage.context[name]
+        if not self._foresight.is_given(name):
+            return None
         for before in self._foresight.before(self._stage):
             if before.may_bring(name):
                 raise Unknown(f"the outputs of {before.words}")
