@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 from spel.errors import Thrown
 from spel.numbers import Long, quotient
 from spel.objects import JavaEnum, JavaObject, Method
-from spel.texts import need_text, need_whole
+from spel.texts import need_whole
 
-_FAULT = "java.time.DateTimeException"
+FAULT = "java.time.DateTimeException"
 _UNSUPPORTED = "java.time.temporal.UnsupportedTemporalTypeException"
 EPOCH = date(1970, 1, 1)
 _MICROS = {
@@ -125,23 +125,25 @@ def _unit(unit: Any) -> str:
     return unit.name
 
 
-def _plus(at: A, amount: Any, unit: str) -> A:
+def plus(at: A, amount: Any, unit: str) -> A:
+    """Add an amount of a ChronoUnit, named `unit`."""
     count = need_whole(amount)
     if unit in _MONTHS:
-        return _plus_months(at, count * _MONTHS[unit])
+        return plus_months(at, count * _MONTHS[unit])
     if unit not in _MICROS or (not isinstance(at, datetime) and unit not in ("DAYS", "WEEKS")):
         raise Thrown(_UNSUPPORTED, f"Unsupported unit: {unit.capitalize()}")
     micros = count // 1000 if unit == "NANOS" else count * _MICROS[unit]
     try:
         return at + timedelta(microseconds=micros)
     except OverflowError as error:
-        raise Thrown(_FAULT, f"{at} plus {count} {unit} is beyond the years 1 to 9999") from error
+        raise Thrown(FAULT, f"{at} plus {count} {unit} is beyond the years 1 to 9999") from error
 
 
-def _plus_months(at: A, months: int) -> A:
+def plus_months(at: A, months: int) -> A:
+    """Add months; a day that the month doesn't have becomes its last."""
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
     if not 1 <= year <= 9999:
-        raise Thrown(_FAULT, f"{at} plus {months} months is beyond the years 1 to 9999")
+        raise Thrown(FAULT, f"{at} plus {months} months is beyond the years 1 to 9999")
     return at.replace(year, month + 1, min(at.day, calendar.monthrange(year, month + 1)[1]))
 
 
@@ -171,7 +173,7 @@ def between(unit: ChronoUnit, a: Any, b: Any) -> Long:
     if isinstance(a, LocalDate) and isinstance(b, LocalDateTime):
         second = second.date()
     elif type(a) is not type(b):  # pyright: ignore[reportUnknownArgumentType]
-        raise Thrown(_FAULT, f"Unable to obtain {a.java_name.rsplit('.', 1)[-1]} from {b.java_name}")
+        raise Thrown(FAULT, f"Unable to obtain {a.java_name.rsplit('.', 1)[-1]} from {b.java_name}")
     return _between(unit.name, first, second)
 
 
@@ -194,13 +196,14 @@ def _replaced(at: A, **fields: Any) -> A:
     try:
         return at.replace(**values)
     except (ValueError, OverflowError) as error:
-        raise Thrown(_FAULT, f"Invalid date: {error}") from error
+        raise Thrown(FAULT, f"Invalid date: {error}") from error
 
 
-def _with_day_of_year(at: A, day: Any) -> A:
+def with_day_of_year(at: A, day: Any) -> A:
+    """Give the day of the same year of that number, from 1."""
     number = need_whole(day)
     if not 1 <= number <= (366 if calendar.isleap(at.year) else 365):
-        raise Thrown(_FAULT, f"Invalid value for DayOfYear: {number}")
+        raise Thrown(FAULT, f"Invalid value for DayOfYear: {number}")
     return at.replace(month=1, day=1) + timedelta(days=number - 1)
 
 
@@ -218,13 +221,13 @@ def _same(kind: type[_Temporal[A]], change: Callable[..., A]) -> Method:
 
 def _arithmetic(kind: type[_Temporal[A]], units: str) -> dict[str, Method]:
     methods: dict[str, Method] = {
-        "plus": _same(kind, lambda at, n, unit: _plus(at, n, _unit(unit))),
-        "minus": _same(kind, lambda at, n, unit: _plus(at, -need_whole(n), _unit(unit))),
+        "plus": _same(kind, lambda at, n, unit: plus(at, n, _unit(unit))),
+        "minus": _same(kind, lambda at, n, unit: plus(at, -need_whole(n), _unit(unit))),
     }
     for name in units.split():
         unit = name.upper()
-        methods[f"plus{name}"] = _same(kind, lambda at, n, unit=unit: _plus(at, n, unit))
-        methods[f"minus{name}"] = _same(kind, lambda at, n, unit=unit: _plus(at, -need_whole(n), unit))
+        methods[f"plus{name}"] = _same(kind, lambda at, n, unit=unit: plus(at, n, unit))
+        methods[f"minus{name}"] = _same(kind, lambda at, n, unit=unit: plus(at, -need_whole(n), unit))
     return methods
 
 
@@ -255,21 +258,22 @@ def _reading(kind: type[_Temporal[A]]) -> dict[str, Method]:
         "getYear": lambda d: d.at.year,
         "with": _same(kind, _adjusted),
         "withDayOfMonth": _same(kind, lambda at, n: _replaced(at, day=n)),
-        "withDayOfYear": _same(kind, _with_day_of_year),
+        "withDayOfYear": _same(kind, with_day_of_year),
         "withMonth": _same(kind, lambda at, n: _replaced(at, month=n)),
         "withYear": _same(kind, lambda at, n: _replaced(at, year=n)),
     }
 
 
 def _at_time(d: LocalDate, hour: Any, minute: Any, second: Any = 0) -> LocalDateTime:
-    return LocalDateTime(_made(datetime, d.at.year, d.at.month, d.at.day, hour, minute, second))
+    return LocalDateTime(made(datetime, d.at.year, d.at.month, d.at.day, hour, minute, second))
 
 
-def _made(kind: Callable[..., A], *parts: Any) -> A:
+def made(kind: Callable[..., A], *parts: Any) -> A:
+    """Make a date of its parts; raise `Thrown` (DateTimeException)."""
     try:
         return kind(*map(need_whole, parts))
     except (ValueError, OverflowError) as error:
-        raise Thrown(_FAULT, f"Invalid date: {error}") from error
+        raise Thrown(FAULT, f"Invalid date: {error}") from error
 
 
 LocalDate.METHODS = {
@@ -329,141 +333,3 @@ DayOfWeek.METHODS = {
 }
 DAYS = [DayOfWeek(name, ordinal) for ordinal, name in enumerate(_DAYS)]
 UNITS = [ChronoUnit(name, ordinal) for ordinal, name in enumerate([*_MICROS, *_MONTHS, "ERAS", "FOREVER"])]
-
-
-def _parsed(kind: type[A], text: Any, example: str) -> A:
-    written = need_text(text)
-    try:
-        if len(written) < 10 or written[4] != "-" or (kind is datetime and len(written) < 16):
-            raise ValueError(written)
-        return kind.fromisoformat(written)
-    except ValueError as error:
-        raise Thrown(
-            "java.time.format.DateTimeParseException",
-            f"Text '{written[:100]}' could not be parsed at index 0 (it is written as {example})",
-        ) from error
-
-
-def _instant(text: Any) -> Instant:
-    at = _parsed(datetime, text, "2026-01-31T12:00:00Z")
-    if at.tzinfo is None:
-        raise Thrown("java.time.format.DateTimeParseException", f"Text '{text}' has no zone (a Z at its end)")
-    return Instant(at.astimezone(UTC))
-
-
-def _local(text: Any) -> LocalDateTime:
-    at = _parsed(datetime, text, "2026-01-31T12:00")
-    if at.tzinfo is not None:
-        raise Thrown("java.time.format.DateTimeParseException", f"Text '{text}' has a zone, a LocalDateTime has none")
-    return LocalDateTime(at)
-
-
-def _moment(millis: int) -> Instant:
-    try:
-        return Instant(moment_of(millis))
-    except OverflowError as error:
-        raise Thrown(_FAULT, "Instant exceeds minimum or maximum instant") from error
-
-
-LOCAL_DATE: dict[str, Method] = {
-    "now": lambda: LocalDate(now().date()),
-    "of": lambda y, m, d: LocalDate(_made(date, y, m, d)),
-    "ofEpochDay": lambda n: LocalDate(_plus(EPOCH, n, "DAYS")),
-    "ofYearDay": lambda y, n: LocalDate(_with_day_of_year(_made(date, y, 1, 1), n)),
-    "parse": lambda text: LocalDate(_parsed(date, text, "2026-01-31")),
-}
-LOCAL_DATE_TIME: dict[str, Method] = {
-    "now": lambda: LocalDateTime(now().replace(tzinfo=None)),
-    "of": lambda y, mo, d, h, mi, s=0, n=0: LocalDateTime(_made(datetime, y, mo, d, h, mi, s, need_whole(n) // 1000)),
-    "parse": _local,
-}
-INSTANT: dict[str, Method] = {
-    "now": lambda: Instant(now()),
-    "ofEpochMilli": lambda ms: _moment(need_whole(ms)),
-    "ofEpochSecond": lambda s, n=0: _moment(need_whole(s) * 1000 + need_whole(n) // 1_000_000),
-    "parse": _instant,
-}
-
-
-def enum_named(constants: list[Any], java_name: str) -> Method:
-    """Make the `valueOf` of an enum."""
-
-    def find(name: Any) -> Any:
-        for constant in constants:
-            if constant.name == name:
-                return constant
-        raise Thrown("java.lang.IllegalArgumentException", f"No enum constant {java_name}.{need_text(name)[:100]}")
-
-    return find
-
-
-def day_numbered(number: Any) -> DayOfWeek:
-    """Give the day of the week of a number from 1 (Monday)."""
-    value = need_whole(number)
-    if not 1 <= value <= 7:
-        raise Thrown(_FAULT, f"Invalid value for DayOfWeek: {value}")
-    return DAYS[value - 1]
-
-
-def _day_of(other: Any) -> DayOfWeek:
-    if not isinstance(other, LocalDate | LocalDateTime):
-        raise TypeError("a date is needed here")
-    return DAYS[other.at.weekday()]
-
-
-DAY_OF_WEEK: dict[str, Method] = {
-    "from": _day_of,
-    "of": day_numbered,
-    "valueOf": enum_named(DAYS, DayOfWeek.java_name),
-    "values": lambda: list(DAYS),
-}
-CHRONO_UNIT: dict[str, Method] = {
-    "valueOf": enum_named(UNITS, ChronoUnit.java_name),
-    "values": lambda: list(UNITS),
-}
-
-
-def _weekday(day: Any) -> int:
-    if not isinstance(day, DayOfWeek):
-        raise TypeError("a DayOfWeek is needed here")
-    return day.ordinal
-
-
-def _to_weekday(day: Any, direction: int, same: bool) -> Adjuster:
-    wanted = _weekday(day)
-
-    def adjust(at: date) -> date:
-        days = (wanted - at.weekday()) * direction % 7
-        return at + timedelta(days=direction * (days if days or same else 7))
-
-    return Adjuster(adjust)
-
-
-def _in_month(ordinal: Any, day: Any) -> Adjuster:
-    number, wanted = need_whole(ordinal), _weekday(day)
-
-    def adjust(at: date) -> date:
-        if number < 0:
-            last = at.replace(day=calendar.monthrange(at.year, at.month)[1])
-            return last - timedelta(days=(last.weekday() - wanted) % 7) + timedelta(weeks=number + 1)
-        first = at.replace(day=1)
-        return first + timedelta(days=(wanted - first.weekday()) % 7) + timedelta(weeks=number - 1)
-
-    return Adjuster(adjust)
-
-
-ADJUSTERS: dict[str, Method] = {
-    "dayOfWeekInMonth": _in_month,
-    "firstDayOfMonth": lambda: Adjuster(lambda at: at.replace(day=1)),
-    "firstDayOfNextMonth": lambda: Adjuster(lambda at: _plus_months(at.replace(day=1), 1)),
-    "firstDayOfNextYear": lambda: Adjuster(lambda at: _plus_months(at.replace(month=1, day=1), 12)),
-    "firstDayOfYear": lambda: Adjuster(lambda at: at.replace(month=1, day=1)),
-    "firstInMonth": lambda day: _in_month(1, day),
-    "lastDayOfMonth": lambda: Adjuster(lambda at: at.replace(day=calendar.monthrange(at.year, at.month)[1])),
-    "lastDayOfYear": lambda: Adjuster(lambda at: at.replace(month=12, day=31)),
-    "lastInMonth": lambda day: _in_month(-1, day),
-    "next": lambda day: _to_weekday(day, 1, False),
-    "nextOrSame": lambda day: _to_weekday(day, 1, True),
-    "previous": lambda day: _to_weekday(day, -1, False),
-    "previousOrSame": lambda day: _to_weekday(day, -1, True),
-}

@@ -4,33 +4,24 @@ Source of the list: Spinnaker's allow-list for expressions. Everything else is r
 """
 
 import math
-import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from spel import calendars, times
+from spel import calendars, making_times, times
 from spel.errors import Thrown
 from spel.formatting import formatted
 from spel.limits import check_length
+from spel.mathematics import MATH, double_of
 from spel.numbers import (
-    INT_MAX,
-    INT_MIN,
-    LONG_MAX,
-    LONG_MIN,
     Float,
     Long,
-    Number,
-    as_double,
-    is_int,
     is_number,
     parse_real,
     parse_whole,
-    power,
     to_float,
-    to_int_of,
     wrapped_int,
     wrapped_long,
 )
@@ -110,134 +101,6 @@ def _text_of(value: Any = "") -> str:
     return to_text(value)
 
 
-def _number(value: Any) -> Number:
-    if isinstance(value, str):
-        return parse_real(value)
-    if not is_number(value):
-        raise TypeError(f"a number is needed here, not {to_text(value)[:100]}")
-    return value
-
-
-def _double(value: Any) -> float:
-    return as_double(_number(value))
-
-
-def _on_doubles(function: Callable[..., float]) -> Method:
-    """Make a function of doubles; where it has no value, it is NaN, and beyond the range infinity."""
-
-    def call(*values: Any) -> float:
-        try:
-            return float(function(*map(_double, values)))
-        except OverflowError:
-            return math.inf
-        except ValueError:
-            return math.nan
-
-    return call
-
-
-def _log(function: Callable[[float], float]) -> Method:
-    return _on_doubles(lambda x: -math.inf if x == 0 else function(x))
-
-
-def _pair(a: Any, b: Any, choose: Callable[[Number, Number], Number]) -> Number:
-    """Choose one of two numbers; it is as wide as the wider of them."""
-    first, second = _number(a), _number(b)
-    if isinstance(first, float) or isinstance(second, float):
-        if first != first or second != second:
-            return math.nan
-        chosen = as_double(choose(first, second))
-        both = all(isinstance(each, Float) or is_int(each) for each in (first, second))
-        return to_float(chosen) if both else chosen
-    chosen = choose(first, second)
-    return chosen if is_int(first) and is_int(second) else Long(chosen)
-
-
-def _round(value: Any) -> Number:
-    number = _number(value)
-    if isinstance(number, int):
-        return number
-    if isinstance(number, Float):
-        return to_int_of(math.floor(number + 0.5) if math.isfinite(number) else number, INT_MIN, INT_MAX)
-    return Long(to_int_of(math.floor(number + 0.5) if math.isfinite(number) else number, LONG_MIN, LONG_MAX))
-
-
-def _abs(value: Any) -> Number:
-    number = _number(value)
-    if isinstance(number, float):
-        return to_float(abs(number)) if isinstance(number, Float) else abs(number)
-    return wrapped_int(abs(number)) if is_int(number) else wrapped_long(abs(number))
-
-
-def _whole_part(function: Callable[[float], int]) -> Method:
-    return _on_doubles(lambda x: x if not math.isfinite(x) else math.copysign(float(function(x)), x))
-
-
-def _exact(function: Callable[..., int]) -> Method:
-    """Make a function of whole numbers that complains about an overflow."""
-
-    def call(*values: Any) -> int:
-        numbers = [need_whole(value) for value in values]
-        wide = any(not is_int(value) for value in values)
-        result = function(*numbers)
-        low, high = (LONG_MIN, LONG_MAX) if wide else (INT_MIN, INT_MAX)
-        if not low <= result <= high:
-            raise Thrown("java.lang.ArithmeticException", f"{'long' if wide else 'integer'} overflow")
-        return Long(result) if wide else result
-
-    return call
-
-
-def _nonzero(value: int) -> int:
-    if value == 0:
-        raise Thrown("java.lang.ArithmeticException", "/ by zero")
-    return value
-
-
-def _to_int_exact(value: Any) -> int:
-    number = need_whole(value)
-    if not INT_MIN <= number <= INT_MAX:
-        raise Thrown("java.lang.ArithmeticException", "integer overflow")
-    return int(number)
-
-
-_MATH: dict[str, Method] = {
-    "abs": _abs,
-    "acos": _on_doubles(math.acos),
-    "addExact": _exact(lambda a, b: a + b),
-    "asin": _on_doubles(math.asin),
-    "atan": _on_doubles(math.atan),
-    "atan2": _on_doubles(math.atan2),
-    "cbrt": _on_doubles(lambda x: math.copysign(abs(x) ** (1 / 3), x) if round(abs(x) ** (1 / 3)) ** 3 != abs(x)
-                        else math.copysign(round(abs(x) ** (1 / 3)), x)),
-    "ceil": _whole_part(math.ceil),
-    "cos": _on_doubles(math.cos),
-    "exp": _on_doubles(math.exp),
-    "floor": _whole_part(math.floor),
-    "floorDiv": _exact(lambda a, b: a // _nonzero(b)),
-    "floorMod": _exact(lambda a, b: a % _nonzero(b)),
-    "hypot": _on_doubles(math.hypot),
-    "log": _log(math.log),
-    "log10": _log(math.log10),
-    "max": lambda a, b: _pair(a, b, max),
-    "min": lambda a, b: _pair(a, b, min),
-    "multiplyExact": _exact(lambda a, b: a * b),
-    "negateExact": _exact(lambda a: -a),
-    "pow": _on_doubles(power),
-    "random": random.random,
-    "rint": _on_doubles(lambda x: float(round(x))),
-    "round": _round,
-    "signum": _on_doubles(lambda x: math.copysign(1.0, x) if x else x),
-    "sin": _on_doubles(math.sin),
-    "sqrt": _on_doubles(math.sqrt),
-    "subtractExact": _exact(lambda a, b: a - b),
-    "tan": _on_doubles(math.tan),
-    "toDegrees": _on_doubles(math.degrees),
-    "toIntExact": _to_int_exact,
-    "toRadians": _on_doubles(math.radians),
-}  # fmt: skip
-
-
 def _digits(value: int, radix: int, bits: int | None) -> str:
     number = value % 2**bits if bits else abs(value)
     digits = ""
@@ -280,7 +143,7 @@ def _whole(name: str, short: str, bits: int) -> JavaType:
 
 
 def _to_double(value: Any) -> float:
-    return parse_real(value) if isinstance(value, str | None) else _double(value)
+    return parse_real(value) if isinstance(value, str | None) else double_of(value)
 
 
 def _to_boolean(value: Any) -> bool:
@@ -307,15 +170,15 @@ TYPES: dict[str, JavaType] = {
         JavaType(
             "java.lang.Double",
             {
-                "compare": lambda a, b: (_double(a) > _double(b)) - (_double(a) < _double(b)),
-                "isFinite": lambda a: math.isfinite(_double(a)),
-                "isInfinite": lambda a: math.isinf(_double(a)),
-                "isNaN": lambda a: math.isnan(_double(a)),
-                "max": lambda a, b: max(_double(a), _double(b)),
-                "min": lambda a, b: min(_double(a), _double(b)),
+                "compare": lambda a, b: (double_of(a) > double_of(b)) - (double_of(a) < double_of(b)),
+                "isFinite": lambda a: math.isfinite(double_of(a)),
+                "isInfinite": lambda a: math.isinf(double_of(a)),
+                "isNaN": lambda a: math.isnan(double_of(a)),
+                "max": lambda a, b: max(double_of(a), double_of(b)),
+                "min": lambda a, b: min(double_of(a), double_of(b)),
                 "parseDouble": _to_double,
-                "sum": lambda a, b: _double(a) + _double(b),
-                "toString": lambda a: to_text(_double(a)),
+                "sum": lambda a, b: double_of(a) + double_of(b),
+                "toString": lambda a: to_text(double_of(a)),
                 "valueOf": _to_double,
             },
             {
@@ -341,7 +204,7 @@ TYPES: dict[str, JavaType] = {
             {"TRUE": True, "FALSE": False},
             _to_boolean,
         ),
-        JavaType("java.lang.Math", _MATH, {"PI": math.pi, "E": math.e}),
+        JavaType("java.lang.Math", MATH, {"PI": math.pi, "E": math.e}),
         JavaType("java.util.Date", {}, {}, calendars.make_date),
         JavaType("java.util.Random", {}, {}, calendars.Random),
         JavaType(
@@ -353,12 +216,12 @@ TYPES: dict[str, JavaType] = {
             },
         ),
         JavaType("java.text.SimpleDateFormat", {}, {}, calendars.SimpleDateFormat),
-        JavaType("java.time.LocalDate", times.LOCAL_DATE, {"EPOCH": times.LocalDate(times.EPOCH)}),
-        JavaType("java.time.LocalDateTime", times.LOCAL_DATE_TIME),
-        JavaType("java.time.Instant", times.INSTANT, {"EPOCH": times.Instant(times.moment_of(0))}),
-        JavaType("java.time.temporal.ChronoUnit", times.CHRONO_UNIT, {unit.name: unit for unit in times.UNITS}),
-        JavaType("java.time.temporal.TemporalAdjusters", times.ADJUSTERS),
-        JavaType("java.time.DayOfWeek", times.DAY_OF_WEEK, {day.name: day for day in times.DAYS}),
+        JavaType("java.time.LocalDate", making_times.LOCAL_DATE, {"EPOCH": times.LocalDate(times.EPOCH)}),
+        JavaType("java.time.LocalDateTime", making_times.LOCAL_DATE_TIME),
+        JavaType("java.time.Instant", making_times.INSTANT, {"EPOCH": times.Instant(times.moment_of(0))}),
+        JavaType("java.time.temporal.ChronoUnit", making_times.CHRONO_UNIT, {unit.name: unit for unit in times.UNITS}),
+        JavaType("java.time.temporal.TemporalAdjusters", making_times.ADJUSTERS),
+        JavaType("java.time.DayOfWeek", making_times.DAY_OF_WEEK, {day.name: day for day in times.DAYS}),
         JavaType(
             "java.net.URLEncoder",
             {"encode": lambda text, charset="UTF-8": _url_encoded(need_text(text), charset)},
@@ -396,10 +259,10 @@ _CONVERTED: dict[str, Callable[[Any], Any]] = {
     "boolean": _to_boolean,
     "byte": lambda item: wrapped_int(need_whole(item)),
     "char": lambda item: need_text(item)[:1],
-    "double": _double,
-    "float": lambda item: to_float(_double(item)),
+    "double": double_of,
+    "float": lambda item: to_float(double_of(item)),
     "int": lambda item: wrapped_int(need_whole(item)),
-    "java.lang.Double": _double,
+    "java.lang.Double": double_of,
     "java.lang.Integer": lambda item: wrapped_int(need_whole(item)),
     "java.lang.Long": lambda item: wrapped_long(need_whole(item)),
     "java.lang.String": lambda item: None if item is None else to_text(item),
