@@ -4,14 +4,15 @@ Ids and times differ by nature, stack traces by language. What else may differ i
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from kork.testing.peers import Reply, Request, serve
+from gennaker.platform import Platform
 from orca.settings import OrcaSettings
-from orca.testing.running import Orca, running_orca
+from orca.testing.running import Orca
 
 GOLDEN = Path(__file__).parent / "golden"
 USER = {"X-SPINNAKER-USER": "golden@example.com"}
@@ -30,21 +31,12 @@ def golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def front50(request: Request) -> Reply:
-    """Answer as a front50 that knows one pipeline."""
-    known = {"/pipelines/child-id/get": CHILD, "/pipelines/golden": [CHILD], "/pipelines": [CHILD]}
-    found = known.get(request.path.rstrip("/"))
-    return (404, {"message": "not found"}) if found is None else (200, found)
-
-
 @pytest.fixture(scope="module")
-def golden_orca(new_orca_settings: Callable[..., OrcaSettings]) -> Iterator[Orca]:
-    settings = new_orca_settings()
-    with serve(front50) as peer:
-        settings.services.front50.base_url = peer.url
-        with running_orca(settings) as running:
-            running.client.headers.update(USER)
-            yield running
+def golden_orca(platform: Platform, front50_client: httpx2.Client) -> Iterator[Orca]:
+    saved = front50_client.post("/pipelines", json=CHILD)
+    assert saved.status_code == 200, saved.text
+    with httpx2.Client(base_url=platform.url("orca"), headers=USER, timeout=60) as client:
+        yield Orca(OrcaSettings(), platform.url("orca"), client)
 
 
 def normalised(execution: dict[str, Any]) -> Any:
