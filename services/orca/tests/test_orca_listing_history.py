@@ -9,7 +9,7 @@ import pytest
 from kork.database import Database
 from kork.errors import BadRequest
 from kork.ids import new_ulid
-from orca.execution.listing import Executions, Search
+from orca.execution.listing import Executions, Keep, Search
 from orca.execution.model import Execution
 from orca.execution.status import Status
 from orca.execution.store import ExecutionStore
@@ -159,3 +159,30 @@ def test_what_executions_are_looked_up_by_has_a_longest_length(
         answer = orca.client.post("/orchestrate", json={"application": "a", "name": "n", "stages": []} | changes)
     assert answer.status_code == 400
     assert named in answer.json()["message"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+@pytest.mark.parametrize(
+    "statuses", [["RUNNING"], ["RUNNING", "SUSPENDED", "PAUSED", "NOT_STARTED"], ["RUNNING", "TERMINAL"]]
+)
+def test_the_latest_of_each_pipeline_are_those_of_the_status(database: Database, statuses: list[str], limit: int):
+    application = new_ulid()
+    made: list[Execution] = []
+    with database.begin() as connection:
+        for n in range(24):
+            each = pipeline(stage("1"), status=list(Status)[n % 8], pipeline_config_id=f"{application}-{n % 3}")
+            each.application, each.build_time = application, 1000 + n
+            ExecutionStore(connection).insert(each)
+            made.append(each)
+    of_each: dict[str | None, list[Execution]] = {}
+    for each in sorted((each for each in made if each.status in statuses), key=lambda each: -(each.build_time or 0)):
+        of_each.setdefault(each.pipeline_config_id, []).append(each)
+    expected = {each.id for found in of_each.values() for each in found[:limit]}
+    with database.connect() as connection:
+        executions = Executions(connection)
+        keep = Keep(since=0, old=2)
+        found = executions.latest_of_application(application, limit, statuses, keep, expand=False)
+        assert set(ids(found)) == expected
+        assert len(found) == len(expected)
+        configs = [f"{application}-{n}" for n in range(3)]
+        assert set(ids(executions.latest_of_pipelines(configs, limit, statuses, expand=False))) == expected

@@ -29,9 +29,16 @@ _OF_EACH_PIPELINE = f"""
         FROM config WHERE config.id IS NOT NULL)
     SELECT {EXECUTION_COLUMNS} FROM config CROSS JOIN LATERAL (
         SELECT * FROM execution
-        WHERE application = %(application)s AND pipeline_config_id = config.id AND type = 'PIPELINE'
-            AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+        WHERE application = %(application)s AND pipeline_config_id = config.id AND type = 'PIPELINE' {{statuses}}
         ORDER BY build_time DESC LIMIT %(limit)s) AS e
+"""
+# What has not ended is little: it is numbered as it is found, and pipelines without any aren't looked at.
+_ACTIVE_OF_EACH_PIPELINE = f"""
+    SELECT {EXECUTION_COLUMNS} FROM (
+        SELECT *, row_number() OVER (PARTITION BY pipeline_config_id ORDER BY build_time DESC) AS place
+        FROM execution
+        WHERE application = %(application)s AND pipeline_config_id IS NOT NULL AND type = 'PIPELINE' {{statuses}}) AS e
+    WHERE place <= %(limit)s ORDER BY pipeline_config_id, build_time DESC
 """
 
 
@@ -70,10 +77,9 @@ class Executions:
         rows: list[tuple[Any, ...]] = []
         for config_id in dict.fromkeys(config_ids):
             rows += self._heads(
-                "e.pipeline_config_id = %(config)s AND e.type = 'PIPELINE'"
-                " AND (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))"
+                f"e.pipeline_config_id = %(config)s AND e.type = 'PIPELINE' {_and_status(statuses)}"
                 " ORDER BY e.build_time DESC, e.id DESC LIMIT %(limit)s",
-                {"config": config_id, "statuses": list(statuses) or None, "limit": limit},
+                {"config": config_id, "limit": limit},
             )
         return self._with_stages(rows, expand=expand)
 
@@ -81,9 +87,9 @@ class Executions:
         self, application: str, limit: int, statuses: Sequence[str], keep: "Keep", *, expand: bool
     ) -> list[Execution]:
         """Load the newest executions of each pipeline of an application, those that `keep` keeps."""
-        rows = self._raw.execute(
-            _OF_EACH_PIPELINE, {"application": application, "statuses": list(statuses) or None, "limit": limit}
-        ).fetchall()
+        active = bool(statuses) and not any(Status(each).is_complete for each in statuses)
+        query = (_ACTIVE_OF_EACH_PIPELINE if active else _OF_EACH_PIPELINE).format(statuses=_and_status(statuses))
+        rows = self._raw.execute(cast(Any, query), {"application": application, "limit": limit}).fetchall()
         by_config: dict[str, list[tuple[Any, ...]]] = {}
         for row in rows:
             by_config.setdefault(row[4], []).append(row)
@@ -123,8 +129,7 @@ class Executions:
             if value not in (None, []):
                 conditions.append(column)
                 values[name] = value
-        if wanted.statuses:
-            conditions.append(f"e.status IN ({_literals(wanted.statuses)})")
+        conditions[0] += _and_status(wanted.statuses)
         if after is not None:
             conditions.append(f"(e.build_time, e.id) {beyond} (%(after_time)s, %(after_id)s)")
             values["after_time"], values["after_id"] = after
@@ -197,9 +202,11 @@ class Executions:
                 trigger["parentExecution"] = execution_document(parent)
 
 
-def _literals(statuses: Iterable[str]) -> str:
-    """Give statuses as SQL: seen when the query is planned, they let it use the indexes that hold only some."""
-    return ", ".join(f"'{Status(each).value}'" for each in statuses)
+def _and_status(statuses: Sequence[str]) -> str:
+    """Give the condition on the status as SQL: seen when the query is planned, statuses let it use the indexes that
+    hold only some."""
+    literals = ", ".join(f"'{Status(each).value}'" for each in statuses)
+    return f" AND status IN ({literals})" if literals else ""
 
 
 @dataclass(frozen=True, slots=True)
