@@ -48,7 +48,7 @@ class Evaluator:
     ) -> None:
         self._text = text
         self._root = root
-        self._functions = functions or {}
+        self._functions = {} if functions is None else functions
         self._variables = variables or {}
         self._limits = limits
         self._meter = meter or Meter(limits.steps)

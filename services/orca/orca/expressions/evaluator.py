@@ -20,7 +20,7 @@ from spel import (
 )
 
 from orca.execution.model import Execution, JsonMap, StageExecution
-from orca.expressions.functions import ASKING, functions_for, told_as
+from orca.expressions.functions import ASKING, Functions, told_as
 from orca.expressions.outside import outcome_of
 from orca.expressions.root import StageRoot
 
@@ -32,12 +32,14 @@ class StageExpressions:
 
     def __init__(self, execution: Execution, stage: StageExecution) -> None:
         self._stage = stage
-        self._functions = functions_for(execution, stage)
+        self._functions = Functions(execution, stage)
         self.root = StageRoot(execution, stage, self._aliases(execution))
         self._renderer = TreeRenderer(Scope(self.root, self._functions, told_as=told_as), self._instead)
 
     def _aliases(self, execution: Execution) -> dict[str, Callable[[], Any]]:
-        return {"deployedServerGroups": self._functions["deployedServerGroups"]} if execution.is_pipeline else {}
+        return (
+            {"deployedServerGroups": lambda: self._functions["deployedServerGroups"]()} if execution.is_pipeline else {}
+        )
 
     @property
     def problems(self) -> list[Problem]:

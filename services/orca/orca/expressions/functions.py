@@ -1,7 +1,7 @@
 """The functions that expressions call as `#name(…)`: those on texts, on the execution, and those that ask others."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orca.execution.model import Execution, StageExecution
@@ -10,7 +10,7 @@ from orca.expressions.shown import Shown
 from orca.expressions.stages import StageFunctions
 from orca.expressions.texts import PURE, failed
 
-__all__ = ["ASKING", "PURE", "functions_for", "told_as"]
+__all__ = ["ASKING", "PURE", "Functions", "functions_for", "told_as"]
 
 # Orca gives these the execution as their first argument; in a summary of failures their calls look so.
 EXECUTION_AWARE = (
@@ -40,6 +40,28 @@ def functions_for(execution: Execution, stage: StageExecution) -> dict[str, Call
     for name in EXECUTION_AWARE:
         own[name] = _aware(name, own[name], execution)
     return PURE | own
+
+
+class Functions(Mapping[str, Callable[..., Any]]):
+    """The functions for the expressions of a stage, made when one is called first: most expressions call none."""
+
+    def __init__(self, execution: Execution, stage: StageExecution) -> None:
+        self._of = execution, stage
+        self._made: dict[str, Callable[..., Any]] | None = None
+
+    def _all(self) -> dict[str, Callable[..., Any]]:
+        if self._made is None:
+            self._made = functions_for(*self._of)
+        return self._made
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def _aware(name: str, function: Callable[..., Any], execution: Execution) -> Callable[..., Any]:
