@@ -1,18 +1,23 @@
 """Restarts of stages, skips by hand, and clean-ups after failures and cancellations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import pytest
+from kork.database import Database
 from kork.errors import BadRequest, MethodNotAllowed, UpstreamError
 from kork.identity import Identity
+from orca.bell import Run
 from orca.execution.advance import advance
+from orca.execution.driver import Driver
+from orca.execution.io_tasks import IoTasks
 from orca.execution.model import Execution
 from orca.execution.operations import change_stage, restart
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.stages.definition import Services, Stage, StageContext, StageView, TaskResult, stage, succeeded, terminal
 from orca.stages.definition import task as task_of
+from orca.testing import Driver as VirtualDriver
 from orca.testing import NoExpressions, pipeline, scripted_catalogue
 from orca.testing import stage as a
 from orca.testing.running import Orca, running_orca
@@ -213,3 +218,33 @@ def test_no_more_restarts_wait_than_may(orca: Orca, trouble: type[Trouble]):
     for id in (waiting, running):
         orca.client.put(f"/pipelines/{id}/cancel")
         orca.wait_end(id)
+
+
+class Queue:
+    """A bell that keeps what was rung."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    def advance(self, execution_ids: Iterable[str]) -> None:
+        pass
+
+    def run(self, runs: Iterable[Run]) -> None:
+        self.runs += runs
+
+
+def test_a_long_chain_of_tasks_is_handed_on_without_waiting_for_a_lease(new_orca_settings: NewSettings):
+    settings = new_orca_settings()
+    database, bell = Database(settings.database, schema="orca"), Queue()
+    driver = Driver(database, settings, bell, CATALOGUE, NoExpressions())
+    tasks = IoTasks(driver, lambda *_: VirtualDriver().services(), longest_chain=2)
+    with running_orca(settings, worker=False) as running:
+        id = running.start(HOLDS | {"script": [], "tasks": 5, "io": True})
+        driver.advance(id)
+        worked = 0
+        while bell.runs:
+            tasks.run(*bell.runs.pop(0))
+            worked += 1
+        seen = running.execution(id)
+    assert (seen["status"], worked) == ("SUCCEEDED", 3)
+    database.dispose()

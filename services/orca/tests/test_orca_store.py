@@ -1,5 +1,6 @@
 """Executions survive their way through Postgres, and an advance writes only what changed."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -95,7 +96,9 @@ def fields(item: Any) -> Any:
     if isinstance(item, list):
         return [fields(each) for each in item]
     if isinstance(item, Execution | StageExecution | TaskExecution | Paused):
-        return {name: fields(getattr(item, name)) for name in item.__slots__ if name != "_index"}
+        return {
+            each.name: fields(getattr(item, each.name)) for each in dataclasses.fields(item) if each.name != "_index"
+        }
     return item
 
 

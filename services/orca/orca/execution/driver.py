@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kork.clock import EpochMillis
+from kork.clock import EpochMillis, now_ms
 from kork.database import Database
 from kork.ids import new_ulid
 from kork.telemetry import counter, log
@@ -186,7 +186,7 @@ class Driver:
         """Find tasks under way that no worker has any more: they run again, as a new attempt."""
         lost: set[str] = set()
         for stage in locked.execution.stages:
-            for task in stage.tasks:
+            for task in stage.tasks if stage.status in (Status.RUNNING, Status.PAUSED) else ():
                 if task.in_flight and (stage.id, task.id, task.attempt) not in locked.io:
                     task.in_flight = False
                     lost.add(stage.id)
@@ -297,6 +297,12 @@ class Driver:
             effects = self.advance_locked(connection, store, locked, apply, owner)
         self.ring(execution_id, effects)
         return (effects.mine, locked.execution) if effects.mine else None
+
+    def hand_on(self, execution_id: str, key: IoKey, owner: str) -> None:
+        """Let another worker go on with an I/O task that was left to us."""
+        with self.database.begin() as connection:
+            ExecutionStore(connection).hand_on(execution_id, key, owner, now_ms() + self._again_ms)
+        self.bell.run([(execution_id, *key)])
 
     def cleaned_up(self, execution_id: str, key: IoKey, owner: str, outcome: Outcome | None) -> None:
         """Note that a stage's clean-up has run, with what it has to tell; one that may work later is tried again."""

@@ -73,9 +73,10 @@ class LeaseKeeper:
 
 
 class IoTasks:
-    """Runs I/O tasks and clean-ups on behalf of a driver."""
+    """Runs I/O tasks and clean-ups on behalf of a driver; after `longest_chain` in a row others get their turn."""
 
-    def __init__(self, driver: Driver, services_for: ServicesFor) -> None:
+    def __init__(self, driver: Driver, services_for: ServicesFor, longest_chain: int = _LONGEST_CHAIN) -> None:
+        self._longest_chain = longest_chain
         self._driver = driver
         self._services_for = services_for
         self._keeper = LeaseKeeper(driver.database, driver.lease_ms)
@@ -97,13 +98,13 @@ class IoTasks:
                 if following is None:
                     return
                 key, execution = following
-            for _ in range(_LONGEST_CHAIN):
+            for _ in range(self._longest_chain):
                 outcome = self._outcome(execution, key)
                 following = self._driver.answer(execution_id, key, owner, outcome)
                 if following is None:
                     return
                 key, execution = following
-        self._driver.bell.run([(execution_id, *key)])
+            self._driver.hand_on(execution_id, key, owner)
 
     def _outcome(self, execution: Execution, key: IoKey) -> TaskResult | BaseException:
         stage_id, task_id, _ = key

@@ -207,6 +207,15 @@ class Execution:
             yield child
             waiting.extend(self.children(child))
 
+    def lets_start(self, stage: StageExecution) -> bool:
+        """Say whether every stage that `stage` waits for exists and has let it go on."""
+        by_ref = self._indexed().by_ref
+        for ref in stage.requisites:
+            before = by_ref.get(ref)
+            if before is None or not before.status.lets_next_start:
+                return False
+        return True
+
     def requisites_of(self, stage: StageExecution) -> list[StageExecution]:
         """Give the stages that `stage` waits for; a reference to no stage is left out."""
         by_ref = self._indexed().by_ref
@@ -285,10 +294,13 @@ class Execution:
 
     def insert_before(self, stage: StageExecution, added: list[StageExecution]) -> None:
         """Put synthetic stages right before `stage`."""
-        self._insert(self.stages.index(stage), added)
+        if added:
+            self._insert(self.stages.index(stage), added)
 
     def insert_after(self, stage: StageExecution, added: list[StageExecution]) -> None:
         """Put synthetic stages after `stage` and its earlier "after" stages."""
+        if not added:
+            return
         at = self.stages.index(stage) + 1
         below = {stage.id} | {child.id for child in self.descendants(stage)}
         while at < len(self.stages) and self.stages[at].parent_id in below:

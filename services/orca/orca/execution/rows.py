@@ -46,6 +46,7 @@ _BODY = (
     "additional_headers",
 )
 _REST = ("synthetic_owner", "start_time_expiry", "scheduled_time", "last_modified", "additional_metric_tags")
+_STATUS = {status.value: status for status in Status}
 _TASK = (
     "id",
     "name",
@@ -132,27 +133,58 @@ def execution_of(row: Sequence[Any], stages: list[StageExecution]) -> Execution:
     return execution
 
 
+class StoredStage(StageExecution):
+    """A stage as it was read: its context, outputs and tasks are parsed when somebody looks at them.
+
+    Most stages of a big execution are not looked at when it is advanced.
+    """
+
+    __slots__ = ("unread",)
+
+    unread: dict[str, str]
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here only for a slot that is empty.
+        if name == "unread" or name not in self.unread:
+            raise AttributeError(name)
+        text = self.unread.pop(name)
+        value = [_task_of(each) for each in read_json(text)] if name == "tasks" else read_json(text)
+        setattr(self, name, value)
+        return value
+
+    def is_unread(self, name: str) -> bool:
+        """Say whether a part is still as it was read."""
+        try:
+            object.__getattribute__(self, name)
+        except AttributeError:
+            return True
+        return False
+
+
 def stage_of(row: Sequence[Any]) -> StageExecution:
     """Make a stage of a row of `STAGE_COLUMNS` (or of the light ones)."""
     rest: JsonMap = read_json(row[10]) if row[10] != "{}" else {}
     planned = set[str](rest.pop("planned", ()))
-    return StageExecution(
+    stage = StoredStage(
         id=row[0],
         position=row[1],
         ref_id=row[2],
         type=row[3],
         name=row[4],
-        status=Status(row[5]),
+        status=_STATUS[row[5]],
         start_time=row[6],
         end_time=row[7],
         parent_id=row[8],
-        requisites=read_json(row[9]),
-        context=read_json(row[11]),
-        outputs=read_json(row[12]) if row[12] != "{}" else {},
-        tasks=[_task_of(task) for task in read_json(row[13])] if row[13] != "[]" else [],
+        requisites=read_json(row[9]) if row[9] != "[]" else [],
         planned=planned,
         **rest,
     )
+    stage.unread = {}
+    for name, text, empty in (("context", row[11], "{}"), ("outputs", row[12], "{}"), ("tasks", row[13], "[]")):
+        if text != empty:
+            stage.unread[name] = text
+            delattr(stage, name)
+    return stage
 
 
 def stage_values(stage: StageExecution, texts: tuple[str, str] | None) -> JsonMap:
@@ -174,11 +206,10 @@ def stage_values(stage: StageExecution, texts: tuple[str, str] | None) -> JsonMa
         "tasks": orjson.Fragment(write_json([_task_values(task) for task in stage.tasks])),
         "rest": orjson.Fragment(write_json(rest)),
     }
-    for name, value, old in (
-        ("context", stage.context, texts and texts[0]),
-        ("outputs", stage.outputs, texts and texts[1]),
-    ):
-        written = write_json(value)
+    for name, old in (("context", texts and texts[0]), ("outputs", texts and texts[1])):
+        if old is not None and isinstance(stage, StoredStage) and stage.is_unread(name):
+            continue
+        written = write_json(getattr(stage, name))
         if old is None or written != old.encode():
             values[name] = orjson.Fragment(written)
     return values
@@ -189,5 +220,5 @@ def _task_values(task: TaskExecution) -> JsonMap:
 
 
 def _task_of(values: JsonMap) -> TaskExecution:
-    values["status"] = Status(values.get("status", Status.NOT_STARTED))
+    values["status"] = _STATUS[values.get("status", "NOT_STARTED")]
     return TaskExecution(**values)

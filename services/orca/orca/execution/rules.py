@@ -50,10 +50,7 @@ def stage_status(execution: Execution, stage: StageExecution) -> Status:
 
 def may_start(execution: Execution, stage: StageExecution) -> bool:
     """Say whether everything that a NOT_STARTED stage waits for has let it go on (1.11)."""
-    if stage.status is not Status.NOT_STARTED:
-        return False
-    before = execution.requisites_of(stage)
-    return len(before) == len(stage.requisites) and all(each.status.lets_next_start for each in before)
+    return stage.status is Status.NOT_STARTED and execution.lets_start(stage)
 
 
 def fails_parent(child: StageExecution) -> bool:

@@ -23,43 +23,20 @@ class Status(StrEnum):
     SKIPPED = "SKIPPED"
     BUFFERED = "BUFFERED"
 
-    @property
-    def is_complete(self) -> bool:
-        """Nothing more will happen to what has this status."""
-        return self in _COMPLETE
+    is_complete: bool
+    """Nothing more will happen to what has this status."""
+    is_halt: bool
+    """What comes after it in the same branch won't run."""
+    is_successful: bool
+    """It ended without a failure that counts (STOPPED included, as in Orca)."""
+    is_failure: bool
+    """It ended by a failure, whether or not the execution goes on."""
+    lets_next_start: bool
+    """What depends on it may start."""
 
-    @property
-    def is_halt(self) -> bool:
-        """What comes after it in the same branch won't run."""
-        return self in _HALT
-
-    @property
-    def is_successful(self) -> bool:
-        """It ended without a failure that counts (STOPPED included, as in Orca)."""
-        return self in _SUCCESSFUL
-
-    @property
-    def is_failure(self) -> bool:
-        """It ended by a failure, whether or not the execution goes on."""
-        return self in _FAILURE
-
-    @property
-    def lets_next_start(self) -> bool:
-        """What depends on it may start."""
-        return self in _PASSED
-
-
-_COMPLETE = frozenset(
-    {
-        Status.SUCCEEDED,
-        Status.SKIPPED,
-        Status.FAILED_CONTINUE,
-        Status.STOPPED,
-        Status.TERMINAL,
-        Status.CANCELED,
-    }
-)
-_HALT = frozenset({Status.STOPPED, Status.TERMINAL, Status.CANCELED})
-_SUCCESSFUL = frozenset({Status.SUCCEEDED, Status.SKIPPED, Status.STOPPED})
-_FAILURE = frozenset({Status.FAILED_CONTINUE, Status.STOPPED, Status.TERMINAL})
-_PASSED = frozenset({Status.SUCCEEDED, Status.SKIPPED, Status.FAILED_CONTINUE})
+    def __init__(self, value: str) -> None:
+        self.lets_next_start = value in ("SUCCEEDED", "SKIPPED", "FAILED_CONTINUE")
+        self.is_halt = value in ("STOPPED", "TERMINAL", "CANCELED")
+        self.is_complete = self.lets_next_start or self.is_halt
+        self.is_successful = value in ("SUCCEEDED", "SKIPPED", "STOPPED")
+        self.is_failure = value in ("FAILED_CONTINUE", "STOPPED", "TERMINAL")

@@ -263,6 +263,14 @@ class ExecutionStore:
             [pause_ms * attempt, execution_id, stage_id, task_id, attempt, owner],
         )
 
+    def hand_on(self, execution_id: str, key: IoKey, owner: str, ring_at: EpochMillis) -> None:
+        """Leave an I/O task that we hold to whoever takes it first; its bell is rung again at `ring_at`."""
+        self._raw.execute(
+            "UPDATE io_task SET owner = NULL, lease_until = %s WHERE execution_id = %s AND stage_id = %s"
+            " AND task_id = %s AND attempt = %s AND owner = %s",
+            [ring_at, execution_id, *key, owner],
+        )
+
     def renew(self, owners: Sequence[str], lease_ms: int) -> None:
         """Prolong leases."""
         self._raw.execute(
