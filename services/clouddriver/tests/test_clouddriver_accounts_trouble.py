@@ -171,6 +171,7 @@ def test_credentials_that_run_out_are_renewed_in_the_middle_of_the_work(
         wait_until(lambda: clouddriver.health("renewed")["status"] == "UP", timeout=HEALS)
 
 
+@pytest.mark.timeout(300)
 def test_a_cluster_that_stops_and_comes_back_with_other_credentials_disturbs_no_other_account(
     cluster: ClusterAccess, namespace: str, own_cluster: TestCluster, start: Any, wait_until: Wait, tmp_path: Path
 ):
@@ -230,6 +231,7 @@ def broken_accounts(good: dict[str, Any], silent: str, folder: Path) -> list[dic
     return found
 
 
+@pytest.mark.timeout(300)
 def test_ten_broken_accounts_of_fifty_slow_no_other_down(
     cluster: ClusterAccess, namespace: str, start: Any, wait_until: Wait, tmp_path: Path
 ):
