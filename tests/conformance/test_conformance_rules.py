@@ -11,6 +11,15 @@ from orca.testing.conformance import Case, Outcome, load_cases, read_case, run_c
 
 CASES = load_cases(Path(__file__).parent / "cases")
 
+CHAPTERS = [
+    *(f"1.{n}" for n in range(1, 19)),
+    *(f"3.{n}" for n in (1, 2, 3, 4, 12)),
+    *(f"4.{n}" for n in range(1, 7)),
+    *(f"5.{n}" for n in range(1, 4)),
+    *(f"6.{n}" for n in range(1, 6)),
+    "7",
+]
+
 WRONG = [
     read_case(text, f"wrong-{n}")
     for n, text in enumerate(
@@ -71,3 +80,7 @@ def test_the_rule_holds(case: Case, outcomes: dict[str, Outcome]):
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.rule)
 def test_an_expectation_that_is_wrong_fails(case: Case, outcomes_of_wrong: dict[str, Outcome]):
     assert outcomes_of_wrong[case.name].problems != []
+
+
+def test_every_chapter_of_the_rules_has_its_cases():
+    assert set(CHAPTERS) - {case.section for case in CASES} == set()
