@@ -1,6 +1,7 @@
 """The functions that expressions call as `#name(…)`: those on texts, on the execution, and those that ask others."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -30,8 +31,8 @@ EXECUTION_AWARE = (
     "triggerResolvedArtifact",
     "triggerResolvedArtifactByType",
 )
-_GIVEN = "( #root.execution, "
-_ALIAS = "deployedServerGroups"
+_CALL = re.compile(rf"#({'|'.join(EXECUTION_AWARE)})\((?! #root\.execution)(\s*\))?")
+_ALIAS = re.compile(r"(?<!#)deployedServerGroups")
 
 
 def functions_for(execution: Execution, stage: StageExecution) -> dict[str, Callable[..., Any]]:
@@ -80,11 +81,5 @@ def _aware(name: str, function: Callable[..., Any], execution: Execution) -> Cal
 
 def told_as(text: str) -> str:
     """Give a text as Orca rewrites it before it is evaluated: that is how its summaries tell it."""
-    for name in EXECUTION_AWARE:
-        call = f"#{name}("
-        if call in text and f"#{name}{_GIVEN}" not in text:
-            text = text.replace(f"{call})", f"#{name}( #root.execution)").replace(f"{call}", f"#{name}{_GIVEN}")
-            text = text.replace(f"#{name}{_GIVEN} #root.execution)", f"#{name}( #root.execution)")
-    if _ALIAS in text and f"#{_ALIAS}{_GIVEN}" not in text and f"#{_ALIAS}( #root" not in text:
-        text = text.replace(_ALIAS, f"#{_ALIAS}( #root.execution)")
-    return text
+    text = _CALL.sub(lambda call: f"#{call[1]}( #root.execution{')' if call[2] else ', '}", text)
+    return _ALIAS.sub("#deployedServerGroups( #root.execution)", text)
