@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kork.clock import now_ms
-from kork.database import Database
+from kork.database import Database, notify
 from kork.documents import Document
 from kork.telemetry import counter, log
 from kork.tracing import span
 from kork.trail import follow
 from sqlalchemy import Connection
 
+from echo.bells import PIPELINES
 from echo.events.event import Event, Receipt, posted_event, webhook_event
 from echo.events.store import EventStore, Waiting
 from echo.pipelines.store import PipelineStore
@@ -81,11 +82,17 @@ class EventService:
         )
 
     def receive_within(self, connection: Connection, receipt: Receipt) -> None:
-        """Receive an event of the bus, whose repetition the bus takes care of, within its transaction."""
-        if self._pipelines(connection).is_loaded():
+        """Receive an event of the bus, whose repetition the bus takes care of, within its transaction.
+
+        While there are pipelines that front50 has changed and echo has not read, the event waits for them: a
+        pipeline may have been saved just before the end that is to start it.
+        """
+        pipelines = self._pipelines(connection)
+        if pipelines.is_loaded() and not pipelines.has_changes():
             self.start_matching(connection, receipt)
         else:
             EventStore(connection).add(receipt.id, receipt.event, receipt.received_at, waits=True)
+            notify(connection, PIPELINES)
 
     def start_matching(self, connection: Connection, receipt: Receipt, *, all_sources: bool = False) -> Outcome:
         """Keep the starts that follow from an event."""
@@ -104,7 +111,7 @@ class EventService:
         return total
 
     def match_waiting(self) -> None:
-        """Match the events that came before the pipelines had been read."""
+        """Match the events that came before the pipelines, or changes of some, had been read."""
         while True:
             with self._database.begin() as connection:
                 events = EventStore(connection)

@@ -82,6 +82,7 @@ class PipelineSync:
                     await self._read_all()
                     next_full = time.monotonic() + self._settings.pipeline_cache.polling_interval_ms / 1000
                 all_planned = await self._read_changed()
+                await asyncio.to_thread(self._events.match_waiting)
                 failures, wait = 0, next_full - time.monotonic()
                 wait = wait if all_planned else min(wait, _PLAN_AGAIN_SECONDS)
             except (UpstreamError, SQLAlchemyError, OSError) as error:
@@ -185,7 +186,6 @@ class PipelineSync:
             for id in later:
                 store.note_change(id, begun)
             store.set_loaded()
-        self._events.match_waiting()
 
     def _apply(self, id: str, at: int, pipeline: Document | None, *, done: bool) -> None:
         with self._database.begin() as connection:
