@@ -8,10 +8,12 @@ from typer.core import TyperGroup
 
 from gennaker.cli.applications import applications
 from gennaker.cli.archives import import_executions
+from gennaker.cli.config import config
 from gennaker.cli.evaluating import evaluate
 from gennaker.cli.executions import executions, judge
 from gennaker.cli.pipelines import pipelines
 from gennaker.cli.running import demo, doctor, up
+from gennaker.cli.templates import templates
 from gennaker.exits import MEANINGS, Exit, GennakerError
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
@@ -69,4 +71,6 @@ app.command("eval")(evaluate)
 executions.command("import")(import_executions)
 app.add_typer(applications, name="application")
 app.add_typer(pipelines, name="pipeline")
+app.add_typer(templates, name="pipeline-template")
 app.add_typer(executions, name="execution")
+app.add_typer(config, name="config")
