@@ -242,7 +242,7 @@ def test_fields_of_another_manager_are_named(clouddriver: Clouddriver):
 
 
 def test_what_the_server_would_refuse_is_told_per_object(clouddriver: Clouddriver):
-    broken = deployment() | {"metadata": {"name": "broken"}}
+    broken: dict[str, Any] = deployment() | {"metadata": {"name": "broken"}}
     broken["spec"]["selector"] = {"matchLabels": {"app": "other"}}
     verdicts = {each["name"]: each for each in clouddriver.verdicts(plain_config(), broken)}
     assert verdicts["configMap plain"]["action"] == "create"

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ async def test_three_caches_share_twenty_accounts_and_share_anew_when_one_leaves
     settings = ClouddriverSettings.model_validate(settings_of(cluster, namespace, database.settings.url, redis_url))
 
     @asynccontextmanager
-    async def cache(owner: str) -> Any:
+    async def cache(owner: str) -> AsyncIterator[Cache]:
         accounts = known_accounts(settings, database)
         made = Cache(accounts, database, owner=owner)
         async with background(made.run()):

@@ -1,7 +1,7 @@
 """Plans: what is known before the run, told by the pure planner and by the API; and that nothing comes of them."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -397,7 +397,7 @@ def test_a_plan_stores_nothing_and_tells_nobody(orca: Orca):
     )
     for _ in range(2):
         assert orca.post("/pipelines/plan", body)["start"]["outcome"] == "starts"
-    traces = {
+    traces: dict[str, LiteralString] = {
         "execution": "SELECT count(*) FROM orca.execution WHERE application = %s OR pipeline_config_id = %s",
         "waiting": "SELECT count(*) FROM orca.waiting WHERE execution_id = %s OR pipeline_config_id = %s",
         "correlation": "SELECT count(*) FROM orca.correlation WHERE %s <> '' AND id = %s",

@@ -499,7 +499,12 @@ class Graphs:
         return tuple((4 * ((self._pick(9) + 1) * 2**80 + 2 ** next(self._bits)), word) for word in words)
 
 
-@settings(max_examples=40, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=40,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.data())
 def test_the_engine_does_what_the_model_says(data: st.DataObject):
     check(lambda most: data.draw(st.integers(0, most - 1)))
