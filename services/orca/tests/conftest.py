@@ -8,8 +8,12 @@ import psycopg
 import pytest
 from gennaker.embedded import EmbeddedPostgres, EmbeddedRedis
 from gennaker.embedded.process import free_port
+from kork.http import SyncServiceClient
 from kork.testing.databases import migrated
+from kork.testing.peers import Peer, serve
 from orca.settings import OrcaSettings
+from orca.testing import Driver
+from orca.testing.clouddriver import Clouddriver
 from orca.testing.running import Orca, running_orca
 from psycopg import sql
 
@@ -54,3 +58,24 @@ def wait() -> Callable[..., dict[str, Any]]:
         return stage | {"waitTime": seconds} | more
 
     return make
+
+
+@pytest.fixture
+def clouddriver() -> Clouddriver:
+    """A clouddriver that speaks its protocol over a socket; a test tells it what to answer."""
+    return Clouddriver()
+
+
+@pytest.fixture
+def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
+    """The server that is the `clouddriver`."""
+    with serve(clouddriver.reply) as peer:
+        yield peer
+
+
+@pytest.fixture
+def driver(peer: Peer) -> Iterator[Driver]:
+    """An engine in virtual time whose stages call the `clouddriver`."""
+    client = SyncServiceClient(peer.url, service="clouddriver")
+    yield Driver(clouddriver=client)
+    client.close()

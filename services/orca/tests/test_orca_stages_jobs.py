@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from kork.http import SyncServiceClient
-from kork.testing.peers import Peer, serve
+from kork.testing.peers import Peer
 from orca.execution.model import Execution, StageExecution
 from orca.execution.operations import restart
 from orca.settings import OrcaSettings
@@ -46,19 +45,6 @@ def clouddriver() -> Clouddriver:
     peer = Clouddriver()
     peer.results["runJob"] = [RESULT]
     return peer
-
-
-@pytest.fixture
-def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
-    with serve(clouddriver.reply) as peer:
-        yield peer
-
-
-@pytest.fixture
-def driver(peer: Peer) -> Iterator[Driver]:
-    client = SyncServiceClient(peer.url, service="clouddriver")
-    yield Driver(clouddriver=client)
-    client.close()
 
 
 def job(**more: Any) -> StageExecution:

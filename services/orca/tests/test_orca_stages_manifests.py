@@ -2,36 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kork.http import SyncServiceClient
-from kork.testing.peers import Peer, serve
+from kork.testing.peers import Peer
 from orca.execution.model import Execution, StageExecution
 from orca.settings import OrcaSettings
 from orca.stages.catalogue import StageCatalogue
 from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import DEPLOYMENT, FAILED, IMAGE, RESULT, STABLE, WAITING, Clouddriver
 from pydantic import ValidationError
-
-
-@pytest.fixture
-def clouddriver() -> Clouddriver:
-    return Clouddriver()
-
-
-@pytest.fixture
-def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
-    with serve(clouddriver.reply) as peer:
-        yield peer
-
-
-@pytest.fixture
-def driver(peer: Peer) -> Iterator[Driver]:
-    client = SyncServiceClient(peer.url, service="clouddriver")
-    yield Driver(clouddriver=client)
-    client.close()
 
 
 def deploy(**more: Any) -> StageExecution:

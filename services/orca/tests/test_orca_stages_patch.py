@@ -1,12 +1,10 @@
 """`patchManifest`, `enableManifest`, `disableManifest` against a server that speaks clouddriver's protocol."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kork.http import SyncServiceClient
-from kork.testing.peers import Peer, serve
+from kork.testing.peers import Peer
 from orca.execution.model import StageExecution
 from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import IMAGE, RESULT, WAITING, Clouddriver
@@ -20,19 +18,6 @@ def clouddriver() -> Clouddriver:
     peer = Clouddriver()
     peer.results["patchManifest"] = [{key: RESULT[key] for key in RESULT if key != "createdArtifacts"}]
     return peer
-
-
-@pytest.fixture
-def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
-    with serve(clouddriver.reply) as peer:
-        yield peer
-
-
-@pytest.fixture
-def driver(peer: Peer) -> Iterator[Driver]:
-    client = SyncServiceClient(peer.url, service="clouddriver")
-    yield Driver(clouddriver=client)
-    client.close()
 
 
 def on_shop(type: str, **more: Any) -> StageExecution:

@@ -1,11 +1,9 @@
 """What a deploy does with the ReplicaSets that its own replaces."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kork.http import SyncServiceClient
-from kork.testing.peers import Peer, serve
+from kork.testing.peers import Peer
 from orca.execution.model import Execution, StageExecution
 from orca.testing import Driver, pipeline, stage
 from orca.testing.clouddriver import FAILED, STABLE, WAITING, Clouddriver
@@ -30,19 +28,6 @@ def clouddriver() -> Clouddriver:
     peer.results["deleteManifest"] = [{"manifestNamesByNamespace": {}, "manifests": []}]
     peer.members = ["shop-v001", "shop-v002", "shop-v003"]
     return peer
-
-
-@pytest.fixture
-def peer(clouddriver: Clouddriver) -> Iterator[Peer]:
-    with serve(clouddriver.reply) as peer:
-        yield peer
-
-
-@pytest.fixture
-def driver(peer: Peer) -> Iterator[Driver]:
-    client = SyncServiceClient(peer.url, service="clouddriver")
-    yield Driver(clouddriver=client)
-    client.close()
 
 
 def deploy(strategy: str | None, enabled: bool = True, **more: Any) -> StageExecution:

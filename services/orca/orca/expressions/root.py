@@ -9,9 +9,24 @@ from typing import Any, cast
 from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.expressions.shown import shown_execution, shown_stage
 
-__all__ = ["StageRoot", "shown_execution", "shown_stage"]
+__all__ = ["GivenNames", "StageRoot", "shown_execution", "shown_stage"]
 
 _MAIN_BRANCHES = ("master", "develop")
+
+
+class GivenNames:
+    """What expressions see before there is a stage: these values; any other name is an error, so its text stays."""
+
+    def __init__(self, values: JsonMap) -> None:
+        self._values = values
+
+    def spel_has(self, name: str) -> bool:
+        """Say whether there is a value `name`."""
+        return name in self._values
+
+    def spel_get(self, name: str) -> Any:
+        """Give the value `name`."""
+        return self._values[name]
 
 
 class StageRoot:

@@ -15,6 +15,7 @@ from spel import render_tree
 from orca.execution.authentication import authority_of
 from orca.execution.model import Execution, StageExecution
 from orca.expressions.functions import PURE
+from orca.expressions.root import GivenNames
 from orca.launching.graph import InvalidPipeline, stages_of
 
 DEFAULT_APPLICATION = "spinnaker_unknown"
@@ -29,21 +30,6 @@ class DisabledPipeline(BadRequest):
     """400: the pipeline is switched off."""
 
     exception = "com.netflix.spinnaker.kork.exceptions.ConfigurationException"
-
-
-class SubmissionRoot:
-    """What expressions see when a pipeline is submitted; any other name is an error, so its text stays."""
-
-    def __init__(self, values: Document) -> None:
-        self._values = values
-
-    def spel_has(self, name: str) -> bool:
-        """Say whether there is a value `name`."""
-        return name in self._values
-
-    def spel_get(self, name: str) -> Any:
-        """Give the value `name`."""
-        return self._values[name]
 
 
 def read_trigger(pipeline: Document, user: Identity) -> Document:
@@ -100,7 +86,7 @@ def evaluate_submission(pipeline: Document, trigger: Document) -> Document:
     kept = {"trigger", "parameterConfig"} | ({"stages"} if pipeline.get("spelEvaluator") == "v4" else set[str]())
     wanted = {key: value for key, value in pipeline.items() if key not in kept}
     seen = {"trigger": trigger, "templateVariables": pipeline.get("templateVariables") or {}}
-    root = SubmissionRoot(seen | {"parameters": trigger["parameters"]})
+    root = GivenNames(seen | {"parameters": trigger["parameters"]})
     evaluated, _ = render_tree(wanted, root, functions=PURE)
     return evaluated | {key: pipeline[key] for key in kept if key in pipeline}
 

@@ -12,6 +12,7 @@ from kork.documents import Document
 from spel import render_tree
 
 from orca.expressions.functions import PURE
+from orca.expressions.root import GivenNames
 from orca.templates.faults import Fault, InvalidTemplate
 from orca.templates.graph import loose_stages, merge_stages
 from orca.templates.model import STAGES, Template, Use, Variable, merged_distinct, read_template, read_use
@@ -37,21 +38,6 @@ _OWN = (
 )
 _FALLBACK = ("limitConcurrent", "maxConcurrentExecutions", "keepWaitingPipelines", "spelEvaluator")
 _VARIABLE = re.compile(r"templateVariables(?:\?)?(?:\.(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
-
-
-class TemplateRoot:
-    """What expressions of a template see before it is planned; any other name is an error, so its text stays."""
-
-    def __init__(self, values: Document) -> None:
-        self._values = values
-
-    def spel_has(self, name: str) -> bool:
-        """Say whether there is a value `name`."""
-        return name in self._values
-
-    def spel_get(self, name: str) -> Any:
-        """Give the value `name`."""
-        return self._values[name]
 
 
 def artifact_of(config: Document, trigger: Document) -> Document:
@@ -83,7 +69,7 @@ def evaluate_planned(planned: Document, trigger: Document) -> Document:
     variables: Document = planned.get("templateVariables") or {}
     wanted = {key: value for key, value in planned.items() if key != "trigger"}
     evaluated, problems = render_tree(
-        wanted, TemplateRoot({"trigger": trigger, "templateVariables": variables}), functions=PURE
+        wanted, GivenNames({"trigger": trigger, "templateVariables": variables}), functions=PURE
     )
     named = [match[1] or match[2] for problem in problems for match in _VARIABLE.finditer(problem.expression)]
     missing = list(dict.fromkeys(name for name in named if name not in variables))
@@ -122,7 +108,7 @@ def _evaluated(variable: Variable, seen: Document) -> Variable:
 
 
 def _rendered(value: Any, seen: Document) -> Any:
-    evaluated, _ = render_tree(value, TemplateRoot(seen), functions=PURE)
+    evaluated, _ = render_tree(value, GivenNames(seen), functions=PURE)
     return evaluated
 
 
