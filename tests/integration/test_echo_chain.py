@@ -192,3 +192,17 @@ def test_receivers_hear_of_the_execution_and_judges_are_asked(chain: Chain, wait
         "pipeline.starting",
     ]
     assert {body["execution"]["id"] for _, body in receiver.received} == {id}
+
+
+def test_a_pipeline_saved_just_before_another_ends_is_started_by_that_end(chain: Chain, wait_until: WaitUntil):
+    ends = {"type": "pipeline", "enabled": True, "application": "shop", "status": ["successful"]}
+    with chain.orca() as orca:
+        saved: list[str] = []
+        for n in range(8):
+            saved.append(chain.save(f"after {n}", ends | {"pipeline": f"first-{n}"}, stages=[wait_stage()])["id"])
+            orca.start(wait_stage(), id=f"first-{n}")
+
+        def dependents(id: str) -> int:
+            return len(orca.get("/pipelines", pipelineConfigIds=id, limit=10))
+
+        wait_until(lambda: [dependents(id) for id in saved] == [1] * len(saved), timeout=60)

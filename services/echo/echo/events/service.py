@@ -84,15 +84,11 @@ class EventService:
     def receive_within(self, connection: Connection, receipt: Receipt) -> None:
         """Receive an event of the bus, whose repetition the bus takes care of, within its transaction.
 
-        While there are pipelines that front50 has changed and echo has not read, the event waits for them: a
-        pipeline may have been saved just before the end that is to start it.
+        It waits until front50 was asked for what is newest: the pipeline that it is to start may have been saved
+        just before, and word of that comes by another stream.
         """
-        pipelines = self._pipelines(connection)
-        if pipelines.is_loaded() and not pipelines.has_changes():
-            self.start_matching(connection, receipt)
-        else:
-            EventStore(connection).add(receipt.id, receipt.event, receipt.received_at, waits=True)
-            notify(connection, PIPELINES)
+        EventStore(connection).add(receipt.id, receipt.event, receipt.received_at, waits=True)
+        notify(connection, PIPELINES)
 
     def start_matching(self, connection: Connection, receipt: Receipt, *, all_sources: bool = False) -> Outcome:
         """Keep the starts that follow from an event."""
@@ -110,8 +106,13 @@ class EventService:
         _events.labels(_label(self._catalogue, receipt.event), result).inc()
         return total
 
+    def has_waiting(self) -> bool:
+        """Say whether events wait for pipelines to be read."""
+        with self._database.connect() as connection:
+            return EventStore(connection).has_waiting()
+
     def match_waiting(self) -> None:
-        """Match the events that came before the pipelines, or changes of some, had been read."""
+        """Match the events that have waited for pipelines to be read."""
         while True:
             with self._database.begin() as connection:
                 events = EventStore(connection)

@@ -67,6 +67,10 @@ class EventStore:
             text("UPDATE event SET matched_at = :at, request = NULL WHERE id = :id"), {"id": id, "at": at}
         )
 
+    def has_waiting(self) -> bool:
+        """Say whether there are events that have not been matched."""
+        return self._connection.execute(text("SELECT EXISTS (SELECT FROM event WHERE matched_at IS NULL)")).scalar_one()
+
     def take_waiting(self, limit: int) -> list[Waiting]:
         """Take events that have not been matched, the oldest first."""
         rows = self._connection.execute(

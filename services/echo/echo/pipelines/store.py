@@ -152,10 +152,6 @@ class PipelineStore:
             {"id": _key(id), "at": at},
         )
 
-    def has_changes(self) -> bool:
-        """Say whether there are pipelines that have to be read again."""
-        return self._connection.execute(text("SELECT EXISTS (SELECT FROM pipeline_refresh)")).scalar_one()
-
     def changes(self) -> dict[str, EpochMillis]:
         """Give the ids of pipelines that have to be read again, and when they changed (ms)."""
         rows = self._connection.execute(text("SELECT id, changed_at FROM pipeline_refresh ORDER BY changed_at"))

@@ -82,7 +82,9 @@ class PipelineSync:
                     await self._read_all()
                     next_full = time.monotonic() + self._settings.pipeline_cache.polling_interval_ms / 1000
                 all_planned = await self._read_changed()
-                await asyncio.to_thread(self._events.match_waiting)
+                if await asyncio.to_thread(self._events.has_waiting):
+                    await self.catch_up()
+                    await asyncio.to_thread(self._events.match_waiting)
                 failures, wait = 0, next_full - time.monotonic()
                 wait = wait if all_planned else min(wait, _PLAN_AGAIN_SECONDS)
             except (UpstreamError, SQLAlchemyError, OSError) as error:
