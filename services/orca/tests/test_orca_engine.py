@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import httpx2
@@ -256,9 +257,7 @@ def test_a_worker_that_is_killed_loses_nothing(quick: OrcaSettings, wait: Wait, 
     }
     command = [sys.executable, "-m", "orca", "worker"]
     with running_orca(quick, worker=False) as running:
-        process = subprocess.Popen(
-            command, env=os.environ | environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(command, env=os.environ | environment)
         try:
             ids = [running.start(wait("1", seconds=0.05 * n), wait("2", after=["1"], seconds=0.2)) for n in range(12)]
             running.wait_end(ids[0])
@@ -278,13 +277,17 @@ def test_an_execution_that_the_engine_cannot_advance_ends_with_the_reason(new_or
     worker = Worker(settings, Silent())
     worker.use(Driver(Database(settings.database, "orca"), settings, Silent(), StageCatalogue.load(), Broken()))
 
-    class Direct(Silent):
+    class Threaded(Silent):
         def advance(self, execution_ids: Iterable[str]) -> None:
             for each in execution_ids:
-                worker.advance(each)
+                thread.submit(worker.advance, each)
 
     client = httpx2.Client(base_url=settings.services.orca.url())
-    with serving(create_app(settings, Direct()), settings.services.orca.port), client:
+    with (
+        ThreadPoolExecutor(1) as thread,
+        serving(create_app(settings, Threaded()), settings.services.orca.port),
+        client,
+    ):
         running = Orca(settings, settings.services.orca.url(), client)
         ended = running.wait_end(running.start(wait("1", stageEnabled={"type": "expression", "expression": "x"})))
     assert ended["status"] == "TERMINAL"

@@ -36,7 +36,7 @@ class PythonProcess:
     """`python -m <module> <configuration>` as a child; `ready` says when it does its work."""
 
     def __init__(
-        self, module: str, configuration: Path, log_file: Path, ready: Callable[[], bool], *, seconds: float = 30
+        self, module: str, configuration: Path, log_file: Path, ready: Callable[[], bool], *, seconds: float = 120
     ) -> None:
         self._arguments = [sys.executable, "-m", module, str(configuration)]
         self._module = module
