@@ -251,13 +251,26 @@ def test_a_judgment_is_announced_once_and_again_as_often_as_asked():
 @pytest.mark.parametrize(("flag", "states"), [(True, ["manualJudgmentStop"]), (False, [])])
 def test_a_verdict_is_announced_where_notifications_are_on(flag: bool, states: list[str]):
     echo = Recorder({})
-    execution = notified({"type": "email", "address": "a", "when": ["manualJudgmentStop"]}, sendNotifications=flag)
+    execution = notified({"type": "email", "address": "a"}, sendNotifications=flag)
     driver = Driver(CATALOGUE, echo=echo, now=NOW)
     driver.advance(execution)
+    echo.asked.clear()
     change_stage(execution, one(execution).id, {"judgmentStatus": "stop"}, Identity("alice"), NOW, CATALOGUE)
     driver.advance(execution)
     assert [body["templateGroup"] for _, body in echo.asked] == states
     assert execution.status.value == "TERMINAL"
+
+
+def test_what_echo_announces_is_only_repeated():
+    listed = {"type": "email", "address": "a", "when": ["manualJudgment"], "notifyEveryMs": HOUR}
+    echo = Recorder({})
+    execution = notified(listed, sendNotifications=True)
+    driver = Driver(CATALOGUE, echo=echo, now=NOW)
+    assert driver.advance(execution).wake_at == NOW + HOUR
+    assert echo.asked == []
+    driver.now = NOW + HOUR
+    assert driver.advance(execution).wake_at == NOW + 2 * HOUR
+    assert [body["templateGroup"] for _, body in echo.asked] == ["manualJudgment"]
 
 
 def test_a_judgment_goes_on_though_nobody_can_be_told():

@@ -38,7 +38,7 @@ class ManualJudgmentContext(StageContext):
     """`judgmentStatus` is written by who judges: `continue` or `stop`, with a `judgmentInput` if asked for.
 
     Only those with one of `requiredJudgmentRoles` (else `selectedStageRoles`) may judge. Each entry of
-    `notifications` is sent once per state (`when`), or again every `notifyEveryMs`.
+    `notifications` is sent once per state (`when`), and again every `notifyEveryMs`.
     """
 
     judgment_status: str = ""
@@ -67,47 +67,57 @@ class ManualJudgmentContext(StageContext):
         """The state in the words of notifications."""
         return {"continue": _CONTINUED, "stop": _STOPPED}.get(self.judgment_status.strip().lower(), _AWAITED)
 
-    def due(self, now: EpochMillis) -> list[int]:
-        """Say which notifications have to be sent now (their places in the list)."""
+    def due(self, started: EpochMillis, now: EpochMillis) -> list[int]:
+        """Say which notifications have to be sent now (their places in the list), the stage having `started` (ms)."""
         if self.state != _AWAITED and not self.send_notifications:
             return []
-        return [n for n, each in enumerate(self.notifications) if _next_at(each, self.state, now) == now]
+        return [n for n, each in enumerate(self.notifications) if _next_at(each, self.state, started, now) == now]
 
-    def next_due(self, now: EpochMillis) -> EpochMillis:
+    def next_due(self, started: EpochMillis, now: EpochMillis) -> EpochMillis:
         """Say when the next notification has to be sent, or when to look again without any (epoch ms)."""
-        times = [at for each in self.notifications if (at := _next_at(each, self.state, now)) is not None]
+        times = [at for each in self.notifications if (at := _next_at(each, self.state, started, now)) is not None]
         return min([*times, now + _LOOK_AGAIN_MS])
 
 
-def _next_at(notification: JsonMap, state: str, now: EpochMillis) -> EpochMillis | None:
-    """Say when a notification is to be sent for a state: `now`, later, or never (any more)."""
+def _next_at(notification: JsonMap, state: str, started: EpochMillis, now: EpochMillis) -> EpochMillis | None:
+    """Say when a notification is to be sent for a state: `now`, later, or never (any more).
+
+    The first one for a state that `when` lists is echo's, which hears of the stage's start and end and loses none.
+    """
     when: Any = notification.get("when")
-    if isinstance(when, list) and when and state not in when:
+    listed = isinstance(when, list) and bool(cast(list[Any], when))
+    if listed and state not in when:
         return None
     sent: Any = notification.get("lastNotifiedByNotificationState")
     last: Any = cast(JsonMap, sent).get(state) if isinstance(sent, dict) else None
     if not isinstance(last, int) or not last:
-        return now
+        if not listed:
+            return now
+        last = started
     every: Any = notification.get("notifyEveryMs")
     if isinstance(every, str) and every.strip().isdigit():
         every = int(every)
     return max(now, last + every) if isinstance(every, int) and every > 0 else None
 
 
-def _verdict(context: ManualJudgmentContext, notifications: list[JsonMap], now: EpochMillis) -> TaskResult:
+def _verdict(stage: StageView[ManualJudgmentContext], notifications: list[JsonMap], now: EpochMillis) -> TaskResult:
+    context = stage.context
     written: JsonMap = {"notifications": notifications}
     if context.state == _CONTINUED:
         return succeeded(written)
     if context.state == _STOPPED:
         return terminal(written)
     told = context.model_copy(update={"notifications": notifications})
-    return running(until=told.next_due(now), context=written)
+    return running(until=told.next_due(_started(stage, now), now), context=written)
 
 
 def judged(stage: StageView[ManualJudgmentContext], now: EpochMillis) -> TaskResult | None:
     """Give the verdict, unless somebody has to be told first."""
-    context = stage.context
-    return None if context.due(now) else _verdict(context, context.notifications, now)
+    return None if stage.context.due(_started(stage, now), now) else _verdict(stage, stage.context.notifications, now)
+
+
+def _started(stage: StageView[ManualJudgmentContext], now: EpochMillis) -> EpochMillis:
+    return stage.stage.start_time or now
 
 
 @io_task(
@@ -122,7 +132,7 @@ def wait_for_judgment(stage: StageView[ManualJudgmentContext], services: Service
     """Tell those who want to know, then give the verdict. What can't be sent is passed over."""
     context, now = stage.context, services.now()
     notifications = [dict(each) for each in context.notifications]
-    for n in context.due(now):
+    for n in context.due(_started(stage, now), now):
         told = notifications[n]
         try:
             services.echo.post("/notifications", json=_message(stage, told))
@@ -132,7 +142,7 @@ def wait_for_judgment(stage: StageView[ManualJudgmentContext], services: Service
         told["lastNotifiedByNotificationState"] = (cast(JsonMap, sent) if isinstance(sent, dict) else {}) | {
             context.state: now
         }
-    return _verdict(context, notifications, now)
+    return _verdict(stage, notifications, now)
 
 
 def _message(stage: StageView[ManualJudgmentContext], notification: JsonMap) -> JsonMap:
