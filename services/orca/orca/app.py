@@ -7,12 +7,13 @@ from fastapi import FastAPI
 from kork.app import background, database_check, service_app
 from kork.bus import Relay
 from kork.database import Database
-from kork.http import ServiceClient, SyncServiceClient
+from kork.http import ServiceClient
 from kork.identity import Signer
 
 from orca.admin.endpoints import admin_router
 from orca.bell import Bell, CeleryBell
 from orca.capabilities.endpoints import capability_router
+from orca.clients import Clients
 from orca.clock import Clock
 from orca.custom.endpoints import custom_stage_router
 from orca.execution.backlog import counted
@@ -44,15 +45,11 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     catalogue = catalogue_for(settings)
     signer = Signer(settings.identity.secret)
     front50 = ServiceClient(settings.services.front50.url(), service="front50", signer=signer, settings=settings.http)
-    clouddriver = SyncServiceClient(
-        settings.services.clouddriver.url(), service="clouddriver", signer=signer, settings=settings.http
-    )
-    launcher = Launcher(database, settings, bell, Templates(clouddriver))
-
-    planner = Planner(database, settings, catalogue, launcher, planning_services(settings))
-
+    clients = Clients(settings)
+    launcher = Launcher(database, settings, bell, Templates(clients.to("clouddriver")))
+    planner = Planner(database, settings, catalogue, launcher, planning_services(settings, clients))
     executions = ExecutionService(database, settings, bell, catalogue)
-    evaluations = Evaluations(executions, settings)
+    evaluations = Evaluations(executions, settings, clients)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,9 +60,8 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
             async with background(*work):
                 yield
         await front50.aclose()
-        clouddriver.close()
-        planner.close()
         evaluations.close()
+        clients.close()
         database.dispose()
 
     lists = PipelineLists(database, settings)

@@ -8,10 +8,10 @@ from celery import Celery, signals
 from kork.celery import make_celery
 from kork.database import Database, is_outage
 from kork.http import SyncServiceClient
-from kork.identity import Signer
 from kork.telemetry import log
 
 from orca.bell import ADVANCE, RUN, Bell, CeleryBell
+from orca.clients import Clients
 from orca.execution.driver import Driver
 from orca.execution.io_tasks import IoTasks
 from orca.execution.measures import failed_advances
@@ -115,10 +115,10 @@ class ServicesOfStages:
         import httpx2
 
         self._settings = settings
-        signer, places = Signer(settings.identity.secret), settings.services
+        clients, with_rosco = Clients(settings), settings.services.rosco.enabled
         self._clients = {
-            name: SyncServiceClient(getattr(places, name).url(), service=name, signer=signer, settings=settings.http)
-            for name in ("front50", "clouddriver", "echo", "orca", *(("rosco",) if places.rosco.enabled else ()))
+            name: clients.to(name)
+            for name in ("front50", "clouddriver", "echo", "orca", *(("rosco",) if with_rosco else ()))
         }
         http = settings.http
         self._http = httpx2.Client(timeout=httpx2.Timeout(http.timeout_seconds, connect=http.connect_timeout_seconds))

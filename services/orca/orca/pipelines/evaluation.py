@@ -5,10 +5,9 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 from kork.documents import Document, as_list, as_object
-from kork.http import SyncServiceClient
-from kork.identity import Signer
 from spel import Problem
 
+from orca.clients import Clients
 from orca.execution.model import Execution, JsonMap, StageExecution
 from orca.execution.operations import stage_in
 from orca.execution.service import ExecutionService
@@ -16,14 +15,15 @@ from orca.expressions import StageExpressions
 from orca.expressions.evaluator import summary_of
 from orca.expressions.outside import calling
 from orca.settings import OrcaSettings
-from orca.stages.view import Calls, Services
+from orca.stages.view import Services
 
 
 class Evaluations:
     """Evaluates what a person wants to try; functions that ask others are called."""
 
-    def __init__(self, service: ExecutionService, settings: OrcaSettings) -> None:
+    def __init__(self, service: ExecutionService, settings: OrcaSettings, clients: Clients) -> None:
         self._service = service
+        self._clients = clients
         self._settings = settings
         self._making = threading.Lock()
         self._services: Services | None = None
@@ -56,35 +56,22 @@ class Evaluations:
         return {"result": results, "detail": _detail(expressions.problems)}
 
     def close(self) -> None:
-        """Close the connections to other services."""
+        """Close the connections to users' addresses."""
         self._open.close()
 
     def _called(self) -> Services:
         """Give what functions call; made when it is needed first."""
         with self._making:
             if self._services is None:
-                self._services = _services(self._settings, self._open)
+                self._services = _services(self._settings, self._clients, self._open)
             return self._services
 
 
-def _services(settings: OrcaSettings, open_until: ExitStack) -> Services:
+def _services(settings: OrcaSettings, clients: Clients, open_until: ExitStack) -> Services:
     import httpx2
 
-    signer, places = Signer(settings.identity.secret), settings.services
-
-    def client(name: str) -> Calls:
-        made = SyncServiceClient(getattr(places, name).url(), service=name, signer=signer, settings=settings.http)
-        open_until.callback(made.close)
-        return made
-
-    return Services(
-        front50=client("front50"),
-        clouddriver=client("clouddriver"),
-        echo=client("echo"),
-        orca=client("orca"),
-        http=open_until.enter_context(httpx2.Client()),
-        settings=settings,
-    )
+    ours = {name: clients.to(name) for name in ("front50", "clouddriver", "echo", "orca")}
+    return Services(**ours, http=open_until.enter_context(httpx2.Client()), settings=settings)
 
 
 def _after(execution: Execution, requisites: list[str]) -> StageExecution:

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from kork.http import SyncServiceClient
-from kork.identity import Signer
-
+from orca.clients import Clients
 from orca.settings import OrcaSettings
-from orca.stages.view import Calls, Services
+from orca.stages.view import Services
 
 
 class NotPlanned:
@@ -19,17 +17,12 @@ class NotPlanned:
         raise ValueError(f"a plan makes no calls to {self._name}")
 
 
-def planning_services(settings: OrcaSettings) -> Services:
-    """Make the services of plans: front50 and clouddriver, nothing else."""
-    signer, places = Signer(settings.identity.secret), settings.services
-
-    def client(name: str) -> Calls:
-        return SyncServiceClient(getattr(places, name).url(), service=name, signer=signer, settings=settings.http)
-
+def planning_services(settings: OrcaSettings, clients: Clients) -> Services:
+    """Give the services of plans: front50 and clouddriver, nothing else."""
     other: Any = NotPlanned
     return Services(
-        front50=client("front50"),
-        clouddriver=client("clouddriver"),
+        front50=clients.to("front50"),
+        clouddriver=clients.to("clouddriver"),
         echo=other("echo"),
         orca=other("orca"),
         http=other("addresses of users"),
