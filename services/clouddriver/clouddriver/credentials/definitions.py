@@ -12,6 +12,7 @@ from kork.identity import Identity
 from kork.settings import model_faults
 from pydantic import ValidationError
 
+from clouddriver.credentials.access import is_writer
 from clouddriver.credentials.sealing import REDACTED, SECRET_KEYS, redacted
 from clouddriver.kubernetes.errors import BadConfiguration
 from clouddriver.kubernetes.kubeconfig import connect
@@ -56,10 +57,7 @@ def check_grants(settings: KubernetesAccountSettings, user: Identity) -> None:
 
     Source: Spinnaker's Clouddriver: one of the user's roles must be among those with WRITE.
     """
-    permissions = settings.permissions
-    roles = permissions.write if permissions.restricted else settings.required_group_membership
-    mine = {role.lower() for role in user.roles}
-    if not user.admin and (permissions.restricted or roles) and not mine & {role.lower() for role in roles}:
+    if not is_writer(settings.permissions.model_dump(by_alias=True), settings.required_group_membership, user):
         raise BadRequest(
             f"The account '{settings.name}' would shut you out: none of your roles has WRITE. "
             "Name one of them under 'permissions.WRITE'."

@@ -20,7 +20,6 @@ from orca.execution.model import Execution, StageExecution, TaskExecution
 from orca.execution.store import ASK_TASK, CANCEL_TASK, ExecutionStore, IoKey
 from orca.expressions.outside import Answers, asking, calling
 from orca.stages.definition import OnCancel, Services, StageView
-from orca.stages.dry_run import as_dry_run
 from orca.stages.results import TaskResult
 
 _log = log("orca.io")
@@ -163,9 +162,7 @@ class IoTasks:
             return None
         try:
             view = self._view(execution, stage)
-            alias: Any = stage.context.get("alias")
-            definition = self._driver.catalogue.find(stage.type, alias if isinstance(alias, str) else None)
-            hook: OnCancel | None = type(definition).on_cancel
+            hook: OnCancel | None = type(self._driver.catalogue.type_of(stage)).on_cancel
             with identity_context(view.identity):
                 return hook(view, self._services_for(execution, stage)) if hook else None
         except Exception as error:
@@ -173,11 +170,7 @@ class IoTasks:
             return error
 
     def _view(self, execution: Execution, stage: StageExecution) -> StageView[Any]:
-        alias: Any = stage.context.get("alias")
-        definition = self._driver.catalogue.find(stage.type, alias if isinstance(alias, str) else None)
-        if execution.trigger.get("dryRun") is True:
-            definition = as_dry_run(definition, stage)
-        return definition.view(execution, stage)
+        return self._driver.catalogue.definition_of(execution, stage).view(execution, stage)
 
 
 def _about(execution: Execution, stage: StageExecution, task: TaskExecution) -> dict[str, str | int | bool]:

@@ -92,9 +92,8 @@ def _may_skip(definition: Stage[Any], view: StageView[Any]) -> bool:
 
 
 def _definition_of(stage: StageExecution, catalogue: StageCatalogue) -> Stage[Any] | None:
-    alias: Any = stage.context.get("alias")
     try:
-        return catalogue.find(stage.type, alias if isinstance(alias, str) else None)
+        return catalogue.type_of(stage)
     except UnknownStageType:
         return None
 

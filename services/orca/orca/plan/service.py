@@ -1,6 +1,6 @@
 """Plans: what a pipeline would do if it started now. Reads the database and asks others; stores nothing."""
 
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -64,11 +64,6 @@ class Planner:
                 self._try_deploys(stages, planner)
         return plan_document(execution, start, found, stages)
 
-    def close(self) -> None:
-        """Close the connections to other services."""
-        for client in (self._services.front50, self._services.clouddriver):
-            cast(Any, client).close()
-
     def _as_it_would_start(self, pipeline: Document, user: Identity) -> Document:
         """Let it be planned as for a start, but keep the stages' expressions: each is to be told."""
         planned = self._launcher.plan(pipeline, user, resolve_artifacts=False)
@@ -115,7 +110,7 @@ class Planner:
             if verdict.outcome not in ("runs", "unknown") or planner.execution.trigger.get("dryRun") is True:
                 continue
             try:
-                definition: Any = self._catalogue.find(verdict.stage.type, verdict.stage.context.get("alias"))
+                definition = self._catalogue.type_of(verdict.stage)
             except UnknownStageType:
                 continue
             if definition.type == TYPE:

@@ -16,7 +16,6 @@ from orca.plan.foresight import Foreseen, Foresight
 from orca.plan.texts import Evaluated, Text, Texts
 from orca.stages.catalogue import StageCatalogue, UnknownStageType
 from orca.stages.definition import Stage, TaskFailure
-from orca.stages.dry_run import as_dry_run
 
 Outcome = Literal["runs", "skips", "fails", "unknown", "not reached"]
 _ENGINE_KEYS = ("stageEnabled",)
@@ -111,7 +110,7 @@ class StagePlanner:
             self.foresight.note(Foreseen(stage, skipped=True))
             return
         try:
-            definition = self._definition(stage)
+            definition = self._catalogue.definition_of(self.execution, stage)
         except UnknownStageType as error:
             self._fail(
                 verdict, str(error).split(" found (", 1)[0] + " found: this installation has no such stage type."
@@ -134,11 +133,6 @@ class StagePlanner:
         self.foresight.note(
             Foreseen(stage, unsettled=verdict.evaluated.unsettled, outputs=_outputs(stage, verdict.evaluated))
         )
-
-    def _definition(self, stage: StageExecution) -> Stage[Any]:
-        alias: Any = stage.context.get("alias")
-        definition = self._catalogue.find(stage.type, alias if isinstance(alias, str) else None)
-        return as_dry_run(definition, stage) if self.execution.trigger.get("dryRun") is True else definition
 
     def _decide_skip(self, stage: StageExecution, verdict: PlannedStage, texts: Texts) -> None:
         expiry = stage.start_time_expiry

@@ -72,10 +72,14 @@ class StageCatalogue:
                 f"(knownTypes: {known})"
             ) from None
 
+    def type_of(self, stage: StageExecution) -> Stage[Any]:
+        """Give the type of a stage, in a dry run too. Raises `UnknownStageType`."""
+        alias: Any = stage.context.get("alias")
+        return self.find(stage.type, alias if isinstance(alias, str) else None)
+
     def definition_of(self, execution: Execution, stage: StageExecution) -> Stage[Any]:
         """Give the type of a stage, or what stands for it in a dry run. Raises `UnknownStageType`."""
-        alias: Any = stage.context.get("alias")
-        definition = self.find(stage.type, alias if isinstance(alias, str) else None)
+        definition = self.type_of(stage)
         return as_dry_run(definition, stage) if execution.trigger.get("dryRun") is True else definition
 
     def cleans_up(self, execution: Execution, stage: StageExecution) -> bool:

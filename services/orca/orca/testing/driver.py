@@ -96,8 +96,7 @@ class Driver:
         task = stage.task(task_id) if stage else None
         assert stage is not None
         assert task is not None
-        alias = stage.context.get("alias")
-        view = self.catalogue.find(stage.type, alias).view(execution, stage)
+        view = self.catalogue.type_of(stage).view(execution, stage)
         spec = self.catalogue.task(task.implementing_class)
         assert spec.io is not None
         try:
@@ -110,7 +109,7 @@ class Driver:
         for stage_id in out.cancels:
             stage = execution.stage_by_id(stage_id)
             assert stage is not None
-            definition = self.catalogue.find(stage.type, stage.context.get("alias"))
+            definition = self.catalogue.type_of(stage)
             on_cancel = type(definition).on_cancel
             if on_cancel is not None:
                 on_cancel(definition.view(execution, stage), self.services())
