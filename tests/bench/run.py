@@ -37,6 +37,7 @@ from writes import Writes
 
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 _WAIT = 300.0
+_ROUNDS = 5
 
 
 def main() -> None:
@@ -125,17 +126,20 @@ def _orca_figures(platform: Platform, history: int) -> Iterator[Figure]:
     yield Figure("orca.ten_stages_p50_ms", alone(chain("ten", 10), 20), "ms", "", orca=3021)
     yield Figure("orca.fanout100_ms", alone(fan_out("fan", 100), 5), "ms", "≤ 500")
 
+    # One round of 200 pipelines takes two seconds, in which a busy moment of the machine shows.
     cpu = cpu_seconds(pids)
-    many = _run_all(platform, chain("many", 10), 200)
-    cpu = cpu_seconds(pids) - cpu
-    yield Figure("orca.stages_per_second", 2_000_000 / many.milliseconds, "1/s", "≥ 1000")
+    many = [_run_all(platform, chain("many", 10), 200) for _ in range(_ROUNDS)]
+    cpu = (cpu_seconds(pids) - cpu) / _ROUNDS
+    yield Figure("orca.stages_per_second", p50([2_000_000 / each.milliseconds for each in many]), "1/s", "≥ 1000")
     yield Figure("orca.cpu_ms_per_stage", cpu * 1000 / 2000, "ms", "", orca=86)
-    yield Figure("orca.submit_p50_ms", many.submission.start_p50 * 1000, "ms", "", orca=46)
+    yield Figure("orca.submit_p50_ms", p50([each.submission.start_p50 * 1000 for each in many]), "ms", "", orca=46)
 
     _run_all(platform, chain("history", 1), history)
     cpu = cpu_seconds(pids)
-    _run_all(platform, chain("later", 10), 200)
-    yield Figure("orca.cpu_ms_per_stage_10k_stored", (cpu_seconds(pids) - cpu) * 1000 / 2000, "ms", "as with few")
+    for _ in range(_ROUNDS):
+        _run_all(platform, chain("later", 10), 200)
+    cpu = (cpu_seconds(pids) - cpu) / _ROUNDS
+    yield Figure("orca.cpu_ms_per_stage_10k_stored", cpu * 1000 / 2000, "ms", "as with few")
 
     with httpx.Client(base_url=platform.gate_url, timeout=30) as gate:
         path = "/applications/history/executions/search"
