@@ -40,6 +40,7 @@ __all__ = [
     "Health",
     "HealthCheck",
     "JSONResponse",
+    "WaitingThreads",
     "background",
     "database_check",
     "error_response",
@@ -79,6 +80,21 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 async def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run blocking work (the database) on a thread, from an `async def` endpoint."""
     return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs))
+
+
+class WaitingThreads:
+    """Threads for work that waits for other services, `at_once` at most; what comes beyond that waits its turn.
+
+    In an embedded platform the services answer on one pool of threads: if requests that wait for another service
+    could fill it, none would ever be answered. A service has one of these, for all of its routes that wait.
+    """
+
+    def __init__(self, at_once: int = 16) -> None:
+        self._limiter = anyio.CapacityLimiter(at_once)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run work that asks other services, from an `async def` endpoint."""
+        return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._limiter)
 
 
 def database_check(database: Database) -> HealthCheck:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from kork.app import background, database_check, service_app
+from kork.app import WaitingThreads, background, database_check, service_app
 from kork.bus import Relay
 from kork.database import Database
 from kork.http import ServiceClient
@@ -50,6 +50,7 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
     planner = Planner(database, settings, catalogue, launcher, planning_services(settings, clients))
     executions = ExecutionService(database, settings, bell, catalogue)
     evaluations = Evaluations(executions, settings, clients)
+    waiting = WaitingThreads()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,11 +70,11 @@ def create_app(settings: OrcaSettings, bell: Bell | None = None) -> FastAPI:
         "orca",
         settings,
         routers=[
-            launching_router(launcher, front50),
-            plan_router(planner),
-            template_router(launcher),
+            launching_router(launcher, front50, waiting),
+            plan_router(planner, waiting),
+            template_router(launcher, waiting),
             failed_stages_router(executions, settings),
-            pipeline_router(settings, executions, lists, evaluations),
+            pipeline_router(settings, executions, lists, evaluations, waiting),
             project_router(lists, front50),
             custom_stage_router(settings),
             task_router(database, settings, executions),

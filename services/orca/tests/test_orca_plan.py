@@ -1,6 +1,8 @@
 """Plans: what is known before the run, told by the pure planner and by the API; and that nothing comes of them."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kork.ids import new_ulid
 from kork.testing.peers import Peer, Reply, Request, serve
+from kork.testing.waiting import watch
 from orca.execution.model import Execution, StageExecution
 from orca.plan.outcome import problems_of
 from orca.plan.stages import PlannedStage, StagePlanner
@@ -309,6 +312,8 @@ class Clouddriver:
     def __init__(self) -> None:
         self.verdicts: list[JsonMap] = [{"name": "configMap c", "action": "create", "diff": "+a\n"}]
         self.status = 200
+        self.go_on = threading.Event()
+        self.go_on.set()
 
     def reply(self, request: Request) -> Reply:
         if request.path == "/artifacts/fetch" and request.json["type"] == "front50/pipelineTemplate":
@@ -317,6 +322,7 @@ class Clouddriver:
             return 200, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fetched}\n"
         if request.path.startswith("/pipelines/"):
             return (404, {"message": "not found"}) if "gone" in request.path else (200, {"id": "build"})
+        self.go_on.wait(60)
         if self.status != 200:
             return self.status, {"message": "Access denied to account prod"}
         return 200, {"account": "prod", "manifests": self.verdicts, "errors": []}
@@ -578,6 +584,19 @@ def test_a_full_pipeline_waits_its_turn(orca: Orca):
 )
 def test_what_is_no_pipeline_is_refused(orca: Orca, body: JsonMap, named: str):
     assert named in orca.post("/pipelines/plan", body, status=400)["message"]
+
+
+def test_plans_that_wait_for_clouddriver_leave_threads_for_all_else(orca: Orca, peer: Peer, clouddriver: Clouddriver):
+    clouddriver.go_on.clear()
+    with ThreadPoolExecutor(60) as callers:
+        plans = [callers.submit(orca.post, "/pipelines/plan", body_of(deploy())) for _ in range(60)]
+        try:
+            watch(lambda: len(peer.requests), lambda asked: asked > 0)
+            for _ in range(60):
+                orca.get("/pipelines/nothing", 404)
+        finally:
+            clouddriver.go_on.set()
+    assert all(plan.result()["stages"][0]["deploy"]["manifests"][0]["action"] == "create" for plan in plans)
 
 
 def test_names_are_evaluated_as_in_the_old_way(orca: Orca):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kork.app import run_sync
+from kork.app import WaitingThreads, run_sync
 from kork.ids import new_ulid
 from kork.testing.peers import Peer, Reply, Request, serve
 from orca.launching.threads import LaunchThreads
@@ -195,7 +195,7 @@ def test_starts_that_wait_for_their_templates_leave_threads_for_all_else():
         return go_on.wait(60)
 
     async def main() -> list[bool]:
-        threads = LaunchThreads()
+        threads = LaunchThreads(WaitingThreads())
         async with asyncio.timeout(60):
             waiting = [asyncio.create_task(threads.run(use(), wait)) for _ in range(100)]
             plain = await threads.run({"stages": []}, lambda: True)

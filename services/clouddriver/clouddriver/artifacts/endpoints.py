@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
-from kork.app import run_sync
+from kork.app import WaitingThreads
 from kork.bodies import JsonObject
 from kork.errors import BadRequest
 
@@ -15,7 +15,7 @@ from clouddriver.kubernetes.artifact import Artifact
 def artifact_router(settings: ArtifactsSettings, *more: ArtifactAccount) -> APIRouter:
     """Make the routes of artifacts; `more` are accounts beside those of the settings."""
     router = APIRouter(prefix="/artifacts", tags=["artifacts"])
-    accounts = ArtifactAccounts(settings, *more)
+    accounts, waiting = ArtifactAccounts(settings, *more), WaitingThreads()
 
     @router.get("/credentials")
     def credentials() -> list[dict[str, Any]]:
@@ -30,6 +30,6 @@ def artifact_router(settings: ArtifactsSettings, *more: ArtifactAccount) -> APIR
             raise BadRequest("The artifact has no 'type'.")
         if not artifact.reference:
             raise BadRequest(f"The artifact of type '{artifact.type}' has no 'reference'.")
-        return Response(await run_sync(accounts.fetch, artifact), media_type="application/octet-stream")
+        return Response(await waiting.run(accounts.fetch, artifact), media_type="application/octet-stream")
 
     return router

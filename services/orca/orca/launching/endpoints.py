@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from kork.app import WaitingThreads
 from kork.bodies import JsonBody, JsonObject, OptionalJsonObject
 from kork.caller import CurrentUser
 from kork.documents import Document, as_list, as_object
@@ -16,10 +17,10 @@ from orca.launching.threads import LaunchThreads
 Origin = Annotated[str, Header(alias="X-SPINNAKER-USER-ORIGIN")]
 
 
-def launching_router(launcher: Launcher, front50: ServiceClient) -> APIRouter:
+def launching_router(launcher: Launcher, front50: ServiceClient, waiting: WaitingThreads) -> APIRouter:
     """Make the routes that start executions."""
     router = APIRouter(tags=["launching"])
-    threads = LaunchThreads()
+    threads = LaunchThreads(waiting)
 
     async def configuration_of(config_id: str, trigger: Document) -> Document:
         try:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
+from kork.app import WaitingThreads
 from kork.bodies import JsonBody, JsonObject, OptionalJsonObject
 from kork.caller import CurrentUser
 from kork.errors import BadRequest
@@ -20,9 +21,13 @@ Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
 def pipeline_router(
-    settings: OrcaSettings, service: ExecutionService, lists: PipelineLists, evaluations: Evaluations
+    settings: OrcaSettings,
+    service: ExecutionService,
+    lists: PipelineLists,
+    evaluations: Evaluations,
+    waiting: WaitingThreads,
 ) -> APIRouter:
-    """Make the routes of pipeline executions."""
+    """Make the routes of pipeline executions. Those on `waiting` threads may wait for other services."""
     router = APIRouter(tags=["pipelines"])
     accounts = settings.executions.include_allowed_accounts
 
@@ -90,29 +95,29 @@ def pipeline_router(
         return shown(service.change_stage("PIPELINE", id, stage_id, change, user))
 
     @router.put("/pipelines/{id}/stages/{stage_id}/restart")
-    def restart(id: str, stage_id: str, config: OptionalJsonObject, user: CurrentUser) -> Response:
+    async def restart(id: str, stage_id: str, config: OptionalJsonObject, user: CurrentUser) -> Response:
         """Run a stage, and what comes after it, again."""
-        return shown(service.restart_stage(id, stage_id, config, user.user))
+        return shown(await waiting.run(service.restart_stage, id, stage_id, config, user.user))
 
     @router.get("/pipelines/{id}/evaluateExpression")
-    def evaluate(id: str, expression: str) -> Response:
+    async def evaluate(id: str, expression: str) -> Response:
         """Evaluate an expression as the execution's last stage would see it."""
-        return answer(evaluations.evaluate(id, None, expression))
+        return answer(await waiting.run(evaluations.evaluate, id, None, expression))
 
     @router.get("/pipelines/{id}/{stage_id}/evaluateExpression")
-    def evaluate_at(id: str, stage_id: str, expression: str) -> Response:
+    async def evaluate_at(id: str, stage_id: str, expression: str) -> Response:
         """Evaluate an expression as a stage would see it."""
-        return answer(evaluations.evaluate(id, stage_id, expression))
+        return answer(await waiting.run(evaluations.evaluate, id, stage_id, expression))
 
     @router.post("/pipelines/{id}/evaluateVariables")
-    def evaluate_variables(
+    async def evaluate_variables(
         id: str,
         variables: JsonBody,
         requisites: Annotated[str, Query(alias="requisiteStageRefIds")] = "",
         spel_version: Annotated[str, Query(alias="spelVersion")] = "",
     ) -> Response:
         """Evaluate variables as a stage after `requisiteStageRefIds` would; there is one kind of evaluator."""
-        return answer(evaluations.variables(id, cast(Any, variables), words(requisites)))
+        return answer(await waiting.run(evaluations.variables, id, cast(Any, variables), words(requisites)))
 
     @router.get("/v2/applications/{application}/pipelines")
     @router.get("/applications/{application}/pipelines")

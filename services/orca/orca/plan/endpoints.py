@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
+from kork.app import WaitingThreads
 from kork.bodies import JsonObject
 from kork.caller import CurrentUser
 
@@ -12,13 +13,13 @@ from orca.plan.service import Planner
 Origin = Annotated[str, Header(alias="X-SPINNAKER-USER-ORIGIN")]
 
 
-def plan_router(planner: Planner) -> APIRouter:
+def plan_router(planner: Planner, waiting: WaitingThreads) -> APIRouter:
     """Make the route of plans."""
     router = APIRouter(tags=["plan"])
 
     @router.post("/pipelines/plan")
-    def plan(pipeline: JsonObject, user: CurrentUser, origin: Origin = "unknown") -> Response:
+    async def plan(pipeline: JsonObject, user: CurrentUser, origin: Origin = "unknown") -> Response:
         """Say what a pipeline, given with its trigger, would do if it started now. Nothing is changed or stored."""
-        return answer(planner.plan(pipeline, user, origin))
+        return answer(await waiting.run(planner.plan, pipeline, user, origin))
 
     return router
